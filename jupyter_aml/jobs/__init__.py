@@ -1,0 +1,1 @@
+"""Jobs: what is submitted, what is run, and what comes of it."""

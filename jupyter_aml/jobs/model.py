@@ -1,0 +1,284 @@
+"""What a job is: a specification, with Azure ML's v2 names, that everything which submits one builds.
+
+In the user's hands a job may name a local folder (``code``); on its way to the service that becomes a
+snapshot of files by digest, because no field of the service's API is a location.
+"""
+
+from __future__ import annotations
+
+import keyword
+import math
+import os
+import re
+import unicodedata
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator
+
+from jupyter_aml import limits
+from jupyter_aml.core.paths import check_logical_path, check_text, check_value
+from jupyter_aml.errors import InvalidError, NotFoundError
+from jupyter_aml.tracking.model import Digest, Key, Model, Tags
+
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+_RESERVED_PREFIXES = ("AML_", "AZUREML_", "JUPYTER_", "JPY_", "IPYTHON", "LD_")
+_RESERVED = {"BASH_ENV", "ENV", "PYTHONSTARTUP", "PYTHONHOME", "GIT_SSH_COMMAND", "IFS", "PS4"}
+_DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)(s|m|h|d)?", re.ASCII)
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, None: 1}
+
+
+class JobModel(Model):
+    """What every kind of job has."""
+
+    description: str = Field("", max_length=limits.DESCRIPTION_LENGTH)
+    environment_variables: dict[str, str] = {}
+    timeout: float | None = Field(None, gt=0, le=10**9, description="seconds from the start of the run")
+    retries: int = Field(0, ge=0, le=limits.RETRIES_MAX)
+
+    @field_validator("environment_variables")
+    @classmethod
+    def _variables(cls, variables: dict[str, str]) -> dict[str, str]:
+        for name, value in variables.items():
+            check_variable(name)
+            check_value(value, f"value of variable {name}", 100_000)
+        return variables
+
+
+class CommandModel(JobModel):
+    """A shell command, run in the snapshot's folder."""
+
+    type: Literal["command"] = "command"
+    command: str = Field(min_length=1, max_length=100_000)
+    inputs: dict[str, str | int | float | bool] = {}
+
+
+class NotebookModel(JobModel):
+    """A notebook of the snapshot, executed by papermill with parameters; a cell is one that was generated."""
+
+    type: Literal["notebook", "cell"] = "notebook"
+    notebook: str
+    parameters: dict[str, Any] = {}
+    cell_timeout: float | None = Field(None, gt=0, le=10**9)
+    returns: list[str] = []
+
+    @field_validator("notebook")
+    @classmethod
+    def _notebook(cls, path: str) -> str:
+        if not path.endswith(".ipynb"):
+            raise InvalidError(f"{path!r} is no notebook.", hint="Its name must end in .ipynb.")
+        return check_logical_path(path)
+
+    @field_validator("parameters")
+    @classmethod
+    def _parameters(cls, parameters: dict[str, Any]) -> dict[str, Any]:
+        return {check_parameter_name(name): _plain(name, value) for name, value in parameters.items()}
+
+
+JobSpec = Annotated[CommandModel | NotebookModel, Field(discriminator="type")]
+
+
+class SubmittedFile(Model):
+    """A file of a snapshot; its bytes were sent before."""
+
+    path: str
+    digest: Digest
+    size: int = Field(ge=0)
+    executable: bool = False
+
+
+class SubmitJob(Model):
+    """A job as it is submitted."""
+
+    job: JobSpec
+    files: list[SubmittedFile] = Field([], max_length=limits.SNAPSHOT_FILES)
+    experiment: str = "default"
+    display_name: str | None = None
+    compute: Literal["local"] = "local"
+    parent_id: str | None = None
+    tags: Tags = {}
+    source: dict[str, Any] = {}
+    key: Key | None = None
+
+
+class RerunJob(Model):
+    """Changes for running a job again."""
+
+    parameters: dict[str, Any] = {}
+    display_name: str | None = None
+    key: Key | None = None
+
+
+class MissingBlobs(Model):
+    """Digests a client is about to send."""
+
+    digests: list[Digest] = Field(max_length=limits.SNAPSHOT_FILES + 10)
+
+
+class InspectNotebook(Model):
+    """A notebook whose parameters are asked for."""
+
+    notebook: dict[str, Any]
+
+
+def check_variable(name: str) -> str:
+    """``name`` if a job may set this environment variable."""
+    if not _VARIABLE.fullmatch(name) or len(name) > 200:
+        raise InvalidError(f"{ascii(name)[:80]} cannot name an environment variable.")
+    if name in _RESERVED or name.upper().startswith(_RESERVED_PREFIXES):
+        raise InvalidError(f"The environment variable {name} is set by the runner and cannot be changed.")
+    return name
+
+
+def check_parameter_name(name: str) -> str:
+    """``name`` if it may be a notebook's parameter: papermill pastes names into code as they are."""
+    good = isinstance(name, str) and name.isidentifier() and not keyword.iskeyword(name)
+    if (
+        good
+        and len(name) <= limits.NOTEBOOK_PARAMETER_NAME_LENGTH
+        and unicodedata.normalize("NFKC", name) == name
+    ):
+        return name
+    raise InvalidError(
+        f"{ascii(name)[:80]} cannot name a parameter.", hint="Use a Python name, such as alpha."
+    )
+
+
+def _plain(name: str, value: Any, depth: int = 0) -> Any:
+    """A parameter's value as JSON carries it; refused where it would arrive as something else."""
+    if hasattr(value, "item") and getattr(value, "size", None) == 1:  # a number of numpy's
+        value = value.item()
+    if value is None or isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    if isinstance(value, list | tuple) and depth < limits.JSON_DEPTH:
+        return [_plain(name, item, depth + 1) for item in value]
+    if (
+        isinstance(value, Mapping)
+        and depth < limits.JSON_DEPTH
+        and all(isinstance(key, str) for key in value)
+    ):
+        return {key: _plain(name, item, depth + 1) for key, item in value.items()}
+    raise InvalidError(
+        f"Parameter {name!r} holds {ascii(value)[:60]} ({type(value).__name__}), which cannot be passed on.",
+        hint="Pass texts, finite numbers, and lists and dictionaries of them.",
+    )
+
+
+def duration(text: str | float | None) -> float | None:
+    """Seconds for ``90``, ``"90s"``, ``"30m"``, ``"2h"`` or ``"1d"``."""
+    if text is None or isinstance(text, int | float):
+        return text
+    match = _DURATION.fullmatch(text.strip())
+    if match is None:
+        raise InvalidError(f"{text!r} is no duration.", hint="Write 90s, 30m, 2h or 1d.")
+    return float(match[1]) * _SECONDS[match[2]]
+
+
+class Job:
+    """A job in the user's hands: its specification, and the local folder and files that go with it."""
+
+    def __init__(
+        self,
+        spec: CommandModel | NotebookModel,
+        folder: Path | None,
+        *,
+        modules_only: bool = False,
+        extra: Mapping[str, bytes] | None = None,
+        experiment_name: str | None = None,
+        display_name: str | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        self.spec = spec
+        self.folder = folder
+        self.modules_only = modules_only
+        self.extra = dict(extra or {})
+        self.experiment_name = experiment_name
+        self.display_name = display_name
+        self.tags = dict(tags or {})
+        self.summary = ""
+
+    def __repr__(self) -> str:
+        what = self.spec.command if isinstance(self.spec, CommandModel) else self.spec.notebook
+        return f"<Job {self.spec.type} {what!r}>"
+
+
+def command(
+    command: str,
+    *,
+    code: str | Path | None = None,
+    inputs: Mapping[str, str | int | float | bool] | None = None,
+    environment_variables: Mapping[str, str] | None = None,
+    experiment_name: str | None = None,
+    display_name: str | None = None,
+    description: str = "",
+    tags: Mapping[str, str] | None = None,
+    timeout: str | float | None = None,
+    retries: int = 0,
+) -> Job:
+    """A command job.
+
+    Args:
+        command: run by ``sh`` in a copy of ``code``; ``${{inputs.NAME}}`` stands for an input, quoted.
+        code: the folder to take along, as it is at the submit; none without it.
+        inputs: literal values by name.
+        timeout: seconds, or a text such as ``"30m"``.
+        retries: how often to start again after a failure.
+    """
+    spec = CommandModel(
+        command=command,
+        inputs=dict(inputs or {}),
+        environment_variables=dict(environment_variables or {}),
+        description=description,
+        timeout=duration(timeout),
+        retries=retries,
+    )
+    folder = None if code is None else Path(code)
+    if folder is not None and not folder.is_dir():
+        raise NotFoundError(
+            f"There is no folder {str(code)!r} to take along.", hint=f"Looked from {os.getcwd()}."
+        )
+    return Job(spec, folder, experiment_name=experiment_name, display_name=display_name, tags=tags)
+
+
+def notebook(
+    path: str | Path,
+    parameters: Mapping[str, Any] | None = None,
+    *,
+    code: str | Path | None = None,
+    environment_variables: Mapping[str, str] | None = None,
+    experiment_name: str | None = None,
+    display_name: str | None = None,
+    description: str = "",
+    tags: Mapping[str, str] | None = None,
+    timeout: str | float | None = None,
+    cell_timeout: str | float | None = None,
+    retries: int = 0,
+) -> Job:
+    """A notebook job.
+
+    Args:
+        path: the notebook; ``code``, the folder taken along with it, is the notebook's own unless given.
+        parameters: values for names of its ``parameters`` cell.
+        timeout, cell_timeout: seconds, or a text such as ``"30m"``, for the run and for each cell.
+        retries: how often to start again after a failure.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise NotFoundError(f"There is no notebook {str(path)!r}.", hint=f"Looked from {os.getcwd()}.")
+    folder = Path(code) if code is not None else file.parent
+    try:
+        inside = file.resolve().relative_to(folder.resolve()).as_posix()
+    except ValueError:
+        raise InvalidError(f"The notebook {file} does not lie in the folder {folder}.") from None
+    check_text(inside, "notebook's path", limits.PATH_LENGTH)
+    spec = NotebookModel(
+        notebook=inside,
+        parameters=dict(parameters or {}),
+        environment_variables=dict(environment_variables or {}),
+        description=description,
+        timeout=duration(timeout),
+        cell_timeout=duration(cell_timeout),
+        retries=retries,
+    )
+    return Job(spec, folder, experiment_name=experiment_name, display_name=display_name, tags=tags)

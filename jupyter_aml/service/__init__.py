@@ -1,0 +1,1 @@
+"""The one process that owns a workspace: its REST application and the loops behind it."""

@@ -1,0 +1,201 @@
+"""The life of the service's process: one for each workspace, by a lock the kernel frees when it dies.
+
+It listens on a unix socket in a folder only the owner can enter (on loopback TCP where there are no unix
+sockets), writes its address beside the lock once it answers, and leaves after long idleness.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import json
+import logging
+import os
+import resource
+import signal
+import socket
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+import jupyter_aml
+from jupyter_aml import limits
+from jupyter_aml.core.access import Principal
+from jupyter_aml.core.blobs import BlobStore
+from jupyter_aml.core.database import Database
+from jupyter_aml.core.durable import write_durably
+from jupyter_aml.core.journal import LifeLock
+from jupyter_aml.core.operation import Operation, Store
+from jupyter_aml.core.paths import WorkspaceFolder, make_private
+from jupyter_aml.core.tokens import new_token, same_token, token_digest
+from jupyter_aml.core.workspace import read_workspace
+from jupyter_aml.jobs import operations as jobs
+from jupyter_aml.jobs.tokens import run_of_token
+from jupyter_aml.service import operations as service
+from jupyter_aml.service.app import build_app
+from jupyter_aml.service.loops import Loops
+from jupyter_aml.tracking import contents, experiments
+from jupyter_aml.tracking import operations as tracking
+
+log = logging.getLogger("jupyter_aml.service")
+_SOCKET_PATH_LIMIT = 100  # bytes; the kernel's is 108 with the terminating zero
+
+
+def all_operations() -> list[Operation]:
+    """Every operation the service has."""
+    rooms = (service, tracking, contents, experiments, jobs)
+    return service.serve_operations([operation for room in rooms for operation in room.operations])
+
+
+def open_store(root: Path) -> Store:
+    """Open the workspace in ``root``, migrating its database where it is older."""
+    description = read_workspace(root)
+    folder = WorkspaceFolder(root)
+    for part in (folder.blobs, folder.runs, folder.run):
+        make_private(part)
+    secret = hashlib.sha256(b"page tokens " + _token(folder).encode()).digest()
+    database = Database(folder.database)
+    return Store(folder, database, BlobStore(folder.blobs), description["id"], secret)
+
+
+def run_service(root: Path) -> int:
+    """Own the workspace in ``root`` until told to stop or long idle; 0 also when somebody else owns it."""
+    os.umask(0o077)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    folder = WorkspaceFolder(root)
+    make_private(folder.run)
+    lock = LifeLock(folder.lock)
+    if not lock.take():
+        return 0
+    store = open_store(root)
+    try:
+        asyncio.run(_serve(store))
+    finally:
+        folder.address.unlink(missing_ok=True)
+        _remove_socket(folder)
+        store.database.close()
+        lock.release()
+    return 0
+
+
+async def _serve(store: Store) -> None:
+    token = _token(store.folder)
+    app = build_app(store, all_operations(), _gate(store, token))
+    listener, address = _listen(store.folder)
+    config = uvicorn.Config(
+        app, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=3,
+        server_header=False, date_header=False, timeout_keep_alive=75,
+    )  # fmt: skip
+    server = uvicorn.Server(config)
+    loops = Loops(store, _socket_path(store.folder).with_name("doorbell.sock"))
+    last_used = time.monotonic()
+
+    async def counted(scope: Any, receive: Any, send: Any) -> None:
+        nonlocal last_used
+        last_used = time.monotonic()
+        await app(scope, receive, send)
+
+    config.app = counted
+
+    def stop() -> None:
+        server.should_exit = True
+
+    loop = asyncio.get_running_loop()
+    store.signals.listen(lambda event: "stop" in event and loop.call_soon_threadsafe(stop))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, lambda: store.signals.publish({"stop": True}))
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+    loops.start()
+    serving = asyncio.create_task(_serve_until_exit(server, listener))
+    _announce(store.folder, address)
+    try:
+        while not serving.done():
+            await asyncio.wait([serving], timeout=1)
+            if not loops.busy() and time.monotonic() - last_used > limits.SERVICE_IDLE_SECONDS:
+                store.signals.publish({"stop": True})
+        await serving
+    finally:
+        store.folder.address.unlink(missing_ok=True)
+        loops.stop()
+
+
+async def _serve_until_exit(server: uvicorn.Server, listener: socket.socket) -> None:
+    with contextlib.suppress(KeyboardInterrupt):
+        await server._serve([listener])
+
+
+def _gate(store: Store, token: str) -> Callable[[str], Principal | None]:
+    digest = token_digest(token)
+    import getpass
+
+    user = getpass.getuser()
+
+    def principal_of(given: str) -> Principal | None:
+        if same_token(given, digest):
+            return Principal(user)
+        run_id = run_of_token(store, given)
+        return None if run_id is None else Principal(user, run_id)
+
+    return principal_of
+
+
+def _token(folder: WorkspaceFolder) -> str:
+    """The owner's token, made at the first start."""
+    with contextlib.suppress(FileNotFoundError):
+        return folder.token.read_text()
+    token = new_token()
+    write_durably(folder.token, token.encode())
+    return token
+
+
+def _listen(folder: WorkspaceFolder) -> tuple[socket.socket, str]:
+    if not hasattr(socket, "AF_UNIX"):
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        listener.bind(("127.0.0.1", 0))
+        return listener, f"http://127.0.0.1:{listener.getsockname()[1]}"
+    path = _socket_path(folder)
+    path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(str(path))
+    path.chmod(0o600)
+    listener.listen(256)
+    return listener, f"unix:{path}"
+
+
+def _socket_path(folder: WorkspaceFolder) -> Path:
+    """In the workspace; a path too long for a unix socket moves to a private folder with a short name."""
+    path = folder.run / "service.sock"
+    if len(os.fsencode(path)) <= _SOCKET_PATH_LIMIT:
+        return path
+    digest = hashlib.sha256(os.fsencode(folder.root)).hexdigest()[:12]
+    short = make_private(Path(tempfile.gettempdir()) / f"aml-{os.getuid()}-{digest}")
+    status = short.lstat()
+    if status.st_uid != os.getuid() or status.st_mode & 0o077 or short.is_symlink():
+        short = Path(tempfile.mkdtemp(prefix="aml-"))
+    return short / "service.sock"
+
+
+def _remove_socket(folder: WorkspaceFolder) -> None:
+    """Leave no socket behind, nor the folder with a short name that was made for it."""
+    path = _socket_path(folder)
+    path.unlink(missing_ok=True)
+    if path.parent != folder.run:
+        with contextlib.suppress(OSError):
+            path.parent.rmdir()
+
+
+def _announce(folder: WorkspaceFolder, address: str) -> None:
+    content = {
+        "address": address,
+        "pid": os.getpid(),
+        "version": jupyter_aml.__version__,
+        "protocol": service.PROTOCOL,
+        "instance": new_token()[:12],
+    }
+    write_durably(folder.address, json.dumps(content).encode())
