@@ -1,0 +1,130 @@
+"""A job's YAML file in Azure's v2 schema, with the changes ``--set`` makes to it, as a job of ours."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jupyter_aml.commands.parameters import read_mapping
+from jupyter_aml.errors import InvalidError, UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    from jupyter_aml.jobs.model import Job
+
+_PART = re.compile(r"""\.?(?:"([^"]*)"|'([^']*)'|([^.\[\]"']+)|\[([0-9]+)\])""")
+_SHARED = {"experiment_name", "display_name", "description", "tags", "environment_variables", "retries"}
+# Fields that say something about Azure only, or that this floor of the house does not have yet.
+_WITHOUT_EFFECT = {
+    "$schema",
+    "type",
+    "name",
+    "properties",
+    "services",
+    "compute",
+    "environment",
+    "resources",
+    "limits",
+}
+_OWN = {"command": {"command", "code", "inputs"}, "notebook": {"notebook", "code", "parameters"}}
+
+
+def load(path: Path, changes: Sequence[str], say: Callable[[str], None]) -> tuple[Job, str | None]:
+    """The job in the file ``path``, with ``changes`` (``a.b=value``) made first, and its compute.
+
+    What the file asks for and is not here yet is told by ``say``; an unknown field is an error.
+    """
+    found = read_mapping(path)
+    for change in changes:
+        set_value(found, change)
+    kind = str(found.get("type", "command"))
+    if kind not in _OWN:
+        raise InvalidError(
+            f"{path}: jobs of type {kind!r} are not supported.", hint="It is command or notebook."
+        )
+    known = _SHARED | _WITHOUT_EFFECT | _OWN[kind]
+    for field in found:
+        if field not in known:
+            raise InvalidError(f"{path}: Unknown field {field!r}.", hint=did_you_mean(field, known))
+    if found.get("environment"):
+        say("The job's environment is not used here: it runs with this Python and its packages.")
+    compute = found.get("compute")
+    return _job(path, kind, found), None if compute is None else str(compute).removeprefix("azureml:")
+
+
+def _job(path: Path, kind: str, found: dict[str, Any]) -> Job:
+    from jupyter_aml.jobs.model import command, notebook
+
+    options = {name: found[name] for name in _SHARED if found.get(name) is not None}
+    for name in ("tags", "environment_variables"):
+        if name in options:
+            options[name] = {str(key): str(value) for key, value in options[name].items()}
+    options["timeout"] = (found.get("limits") or {}).get("timeout")
+    code = path.parent / found["code"] if found.get("code") else None
+    if kind == "command":
+        return command(_needed(path, found, "command"), code=code, inputs=_inputs(path, found), **options)
+    file = (code or path.parent) / _needed(path, found, "notebook")
+    return notebook(file, found.get("parameters"), code=code, **options)
+
+
+def _needed(path: Path, found: dict[str, Any], field: str) -> str:
+    if not found.get(field):
+        raise InvalidError(f"{path}: the field {field!r} is missing.")
+    return str(found[field])
+
+
+def _inputs(path: Path, found: dict[str, Any]) -> dict[str, Any]:
+    """Literal inputs; ``{value: 1}`` is Azure's longer form of one."""
+    inputs = {}
+    for name, value in (found.get("inputs") or {}).items():
+        literal = value.get("value", value.get("default")) if isinstance(value, dict) else value
+        if not isinstance(literal, str | int | float | bool):
+            raise InvalidError(
+                f"{path}: input {name!r} is no literal value.",
+                hint="Data inputs are not supported yet; keep the file in the code folder.",
+            )
+        inputs[str(name)] = literal
+    return inputs
+
+
+def set_value(document: dict[str, Any], change: str) -> None:
+    """Make one change ``a.b[0]."c.d"=value`` in ``document``; the value is JSON, else text."""
+    path, separator, text = change.partition("=")
+    steps = _steps(path)
+    if not separator or not steps:
+        raise UsageError(
+            f"--set {change!r} is no change.", hint="Write --set PATH=VALUE, such as inputs.lr=0.1"
+        )
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = text
+    place: Any = document
+    for step, following in zip(steps, [*steps[1:], None], strict=True):
+        if isinstance(step, int) != isinstance(place, list) or (isinstance(step, int) and step >= len(place)):
+            raise UsageError(f"--set {change!r}: there is no {step!r} in it.")
+        if following is None:
+            place[step] = value
+        elif isinstance(place, dict):
+            place = place.setdefault(step, {})
+        else:
+            place = place[step]
+        if following is not None and not isinstance(place, dict | list):
+            raise UsageError(f"--set {change!r}: {step!r} holds a single value.")
+
+
+def _steps(path: str) -> list[str | int]:
+    steps: list[str | int] = []
+    position = 0
+    while position < len(path):
+        match = _PART.match(path, position)
+        if match is None:
+            return []
+        double, single, name, index = match.groups()
+        steps.append(
+            int(index) if index is not None else next(x for x in (double, single, name) if x is not None)
+        )
+        position = match.end()
+    return steps
