@@ -1,0 +1,24 @@
+import type { JupyterFrontEnd } from '@jupyterlab/application';
+import { nullTranslator, type ITranslator } from '@jupyterlab/translation';
+
+import { CommandIDs, type IAmlClient, type IRunFeed } from '../tokens';
+import type { IAmlContext } from './context';
+
+/** What our components need, from what a plugin is given. */
+export function makeContext(
+  app: JupyterFrontEnd,
+  client: IAmlClient,
+  feed: IRunFeed,
+  translator: ITranslator | null
+): IAmlContext {
+  return {
+    client,
+    feed,
+    trans: (translator ?? nullTranslator).load('jupyter_aml'),
+    openRun: runId => {
+      if (app.commands.hasCommand(CommandIDs.openRun)) {
+        void app.commands.execute(CommandIDs.openRun, { run_id: runId });
+      }
+    }
+  };
+}
