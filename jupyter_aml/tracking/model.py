@@ -139,11 +139,22 @@ class SetTags(Model):
     tags: dict[str, str | None]
 
 
+class RunError(Model):
+    """Why a run failed or was canceled; what is left out is filled in."""
+
+    kind: str = Field("Failed", alias="class")
+    message: str = ""
+    reason: str = "user_error"
+    cell: int | None = None
+    traceback: str | None = None
+    log_tail: list[str] = []
+
+
 class FinishRun(Model):
     """The end of an interactive run."""
 
     status: Literal["Completed", "Failed", "Canceled"]
-    error: dict[str, Any] | None = None
+    error: RunError | None = None
 
 
 class SearchRuns(Model):

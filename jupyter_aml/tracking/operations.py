@@ -21,6 +21,7 @@ from jupyter_aml.tracking.finish import finalize_run
 from jupyter_aml.tracking.ingest import ingest_for_reading
 from jupyter_aml.tracking.model import (
     FinishRun,
+    RunError,
     RunModel,
     Runs,
     SearchRuns,
@@ -202,18 +203,25 @@ def set_tags(context: Context, run_id: RunPath, body: SetTags) -> RunModel:
 @operations.add("POST", "/runs/{run_id}/finish", action="write", resource="aml.runs", own_run=True)
 def finish_run(context: Context, run_id: RunPath, body: FinishRun) -> RunModel:
     """End an interactive run: take in what it logged, then set its final state."""
-    check_json_size(body.error, "error", limits.ERROR_JSON_BYTES)
+    error = body.error or (RunError() if body.status == "Failed" else None)
+    record = error and error.model_dump(by_alias=True, exclude_defaults=True) | _told(error)
+    check_json_size(record, "error", limits.ERROR_JSON_BYTES)
     with context.database.read() as connection:
         row = run_row(connection, run_id)
     if row.spec is not None:
         raise ConflictError("A submitted job ends by itself; it can only be canceled.")
-    if not finalize_run(context.store, row, Status(body.status), body.error):
+    if not finalize_run(context.store, row, Status(body.status), record):
         run = fresh_run(context, run_id)
         if run.status is not Status(body.status):
             raise ConflictError(f"Run {run.display_name} is already {run.status.value}.")
     run = fresh_run(context, run_id)
     publish(context.store, run)
     return run
+
+
+def _told(error: RunError) -> dict[str, str]:
+    """What every record of a failure has."""
+    return {"class": error.kind, "message": error.message, "reason": error.reason}
 
 
 @operations.add("POST", "/runs/{run_id}/cancel", action="write", resource="aml.runs", own_run=True)

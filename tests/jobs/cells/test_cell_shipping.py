@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import textwrap
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -83,7 +84,11 @@ UNPICKLABLE = [
     ("import sqlite3; v = sqlite3.connect(':memory:')", "v (Connection): a database connection belongs"),
     ("from concurrent.futures import ThreadPoolExecutor as T; v = T()", "v (ThreadPoolExecutor): a pool of"),
     ("import asyncio; v = asyncio.new_event_loop().create_future()", "v (Future): it waits in an event loop"),
-    ("import ipywidgets; v = ipywidgets.IntSlider()", "v (IntSlider): a widget lives in this kernel"),
+    pytest.param(
+        "import ipywidgets; v = ipywidgets.IntSlider()",
+        "v (IntSlider): a widget lives in this kernel",
+        marks=pytest.mark.skipif(find_spec("ipywidgets") is None, reason="ipywidgets is not installed"),
+    ),
     ("class Bad:\n    def __reduce__(self): raise OSError('no')\nv = Bad()", "v (Bad): OSError: no"),
     ("import re; v = [re.match('a', 'a')]", "v (list), because of v[0] (Match): TypeError: cannot pickle"),
     ("import threading\nclass Net: pass\nv = Net(); v.a = {'k': [threading.Lock()]}",
