@@ -69,7 +69,7 @@ def _cut_and_restore(disk: PowerDisk, folder: Path, pids: list[int | None]) -> N
     disk.cut()
     for pid in pids:
         kill(pid)
-    until(lambda: not _users(disk.path), 20)
+    until(lambda: not [kill(pid) for pid in _users(disk.path)], 30)  # a second starter's service, too
     disk.restore()
     (folder / "run" / "service.json").unlink(missing_ok=True)  # the machine is another one after a boot
 
@@ -77,7 +77,7 @@ def _cut_and_restore(disk: PowerDisk, folder: Path, pids: list[int | None]) -> N
 def _users(folder: Path) -> list[int]:
     found = []
     for entry in os.listdir("/proc"):
-        if entry.isdecimal():
+        if entry.isdecimal() and int(entry) != os.getpid():
             links = [Path("/proc", entry, "cwd"), *_descriptors(entry)]
             if any(_target(link).startswith(str(folder)) for link in links):
                 found.append(int(entry))

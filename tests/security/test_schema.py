@@ -21,9 +21,16 @@ from tests.security.conftest import Service
 
 LEFT_OUT = ("stop_service", "warm_up", "events")  # the last of them never ends
 LAST = ("cancel_run", "finish_run", "delete_run")
-NEVER_WRONG = ("get_workspace", "handshake", "health", "get_experiment", "delete_experiment")  # nothing, or any text, is right
+NEVER_WRONG = (
+    "get_workspace",
+    "handshake",
+    "health",
+    "get_experiment",
+    "delete_experiment",
+)  # nothing, or any text, is right
 NAMES = sorted(
-    (operation.name for operation in all_operations() if operation.name not in LEFT_OUT), key=lambda name: (name in LAST, name)
+    (operation.name for operation in all_operations() if operation.name not in LEFT_OUT),
+    key=lambda name: (name in LAST, name),
 )
 EXAMPLES = 25
 
@@ -60,12 +67,17 @@ def harmless(case: Any, run: Run) -> None:
 
 @pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)
 @pytest.mark.parametrize("name", NAMES)
-def test_a_case_is_answered_as_described(owner: httpx.Client, target: Run, described: Any, name: str, mode: GenerationMode) -> None:
+def test_a_case_is_answered_as_described(
+    owner: httpx.Client, target: Run, described: Any, name: str, mode: GenerationMode
+) -> None:
     (operation,) = (
-        found.ok() for found in described.get_all_operations() if found.ok().definition.raw["operationId"] == name
+        found.ok()
+        for found in described.get_all_operations()
+        if found.ok().definition.raw["operationId"] == name
     )
     if mode is GenerationMode.NEGATIVE and name in NEVER_WRONG:
         return
+
     @settings(
         max_examples=EXAMPLES, derandomize=True, database=None, deadline=None, phases=[Phase.explicit, Phase.generate],
         suppress_health_check=list(HealthCheck),
@@ -74,10 +86,22 @@ def test_a_case_is_answered_as_described(owner: httpx.Client, target: Run, descr
     def ask(case: Any) -> None:
         harmless(case, target)
         sent = case.as_transport_kwargs(base_url="http://aml")
-        headers = {k: v for k, v in sent["headers"].items() if k.lower() not in ("user-agent", "x-schemathesis-testcaseid")}
-        body = {"json": sent["json"]} if sent.get("json") is not None else {"content": sent["data"]} if sent.get("data") else {}
+        headers = {
+            k: v
+            for k, v in sent["headers"].items()
+            if k.lower() not in ("user-agent", "x-schemathesis-testcaseid")
+        }
+        body = (
+            {"json": sent["json"]}
+            if sent.get("json") is not None
+            else {"content": sent["data"]}
+            if sent.get("data")
+            else {}
+        )
         try:
-            request = owner.build_request(sent["method"], sent["url"], params=sent.get("params"), headers=headers, **body)
+            request = owner.build_request(
+                sent["method"], sent["url"], params=sent.get("params"), headers=headers, **body
+            )
         except (UnicodeEncodeError, ValueError, TypeError, httpx.InvalidURL):
             return  # no client could send it
         response = owner.send(request)
