@@ -204,7 +204,9 @@ def set_tags(context: Context, run_id: RunPath, body: SetTags) -> RunModel:
 def finish_run(context: Context, run_id: RunPath, body: FinishRun) -> RunModel:
     """End an interactive run: take in what it logged, then set its final state."""
     error = body.error or (RunError() if body.status == "Failed" else None)
-    record = error and error.model_dump(by_alias=True, exclude_defaults=True) | _told(error)
+    record: dict[str, Any] | None = None
+    if error is not None:
+        record = {**error.model_dump(by_alias=True, exclude_defaults=True), **_told(error)}
     check_json_size(record, "error", limits.ERROR_JSON_BYTES)
     with context.database.read() as connection:
         row = run_row(connection, run_id)

@@ -201,8 +201,8 @@ def test_what_was_submitted_is_what_runs(
     for run in runs:
         ended(run)
         assert run.status == "Failed" and "snapshot_mismatch" in (run.error or {})["message"]
-    assert not pwned.exists() and not list(narrow.folder.runs.rglob("pwned"))
     stop_service(narrow.workspace)
+    assert not pwned.exists() and not list(narrow.folder.root.rglob("pwned"))
 
 
 def test_a_value_is_no_part_of_the_command(workspace: Workspace, tmp_path: Path) -> None:
