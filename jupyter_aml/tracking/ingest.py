@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import stat
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -92,7 +93,8 @@ def _ingest_file(store: Store, run_id: str, path: Path, staging: Path) -> bool:
     with store.database.read() as connection:
         position = _positions(connection, run_id).get(path.name, Position())
     try:
-        if path.stat().st_size <= position.offset:
+        status = path.lstat()
+        if not stat.S_ISREG(status.st_mode) or status.st_size <= position.offset:
             return False
         chunk = read_journal(path, position.offset, position.sequence)
     except FileNotFoundError:  # the run has just been finalized and its folder removed

@@ -13,6 +13,7 @@ import pytest
 
 from jupyter_aml import command
 from jupyter_aml.core.operation import Operation
+from jupyter_aml.service.gate import SECURITY_HEADERS
 from jupyter_aml.service.process import all_operations
 from jupyter_aml.workspace import Workspace
 from tests.conftest import stop_service
@@ -237,6 +238,40 @@ def test_whom_it_cannot_check_it_does_not_let_in(tmp_path: Path, workspace: Work
         connection.execute("ALTER TABLE gone RENAME TO run_tokens")
     connection.close()
     stop_service(broken.workspace)
+
+
+def test_a_fault_of_the_service_is_told_without_its_inside(tmp_path: Path, workspace: Workspace) -> None:
+    broken = Service(Workspace.create("faulty", path=tmp_path / "faulty"))
+    http = broken.http(broken.token, check=False)
+    run = http.post("/runs", json={"experiment": "x"}).json()["id"]
+    with sqlite3.connect(broken.folder.database) as connection:
+        connection.execute("ALTER TABLE cells RENAME TO gone")
+    connection.close()
+    answer = http.get(f"/runs/{run}/cells?x=%0aINFO", headers={"Cookie": "session=a-secret-cookie"})
+    assert answer.status_code == 500
+    broken.check_refusal(answer.headers["content-type"], answer.text)
+    assert {name: answer.headers[name] for name in SECURITY_HEADERS} == SECURITY_HEADERS
+    log = broken.log()
+    assert "OperationalError" in log and broken.token not in log and "a-secret-cookie" not in log
+    assert not any(line.startswith("INFO") for line in log.splitlines())
+    with sqlite3.connect(broken.folder.database) as connection:
+        connection.execute("ALTER TABLE gone RENAME TO cells")
+    connection.close()
+    stop_service(broken.workspace)
+    for client in broken.clients:
+        client.close()
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/<script>alert(1)</script>", "/%3Cscript%3E", "/..%2f..%2fetc/passwd", "/runs/<svg>", "/\r\nX: 1"],
+)
+def test_an_unknown_route_is_told_in_json_without_an_echo(service: Service, path: str) -> None:
+    for method in ("GET", "POST", "PUT", "DELETE", "TRACE", "CONNECT", "PROPFIND"):
+        answer = service.raw(f"{method} {API}{path} HTTP/1.1\r\nContent-Type: <script>alert(1)</script>")
+        assert answer.status in (400, 404, 405, 422), method
+        assert b"<script" not in answer.body and b"<svg" not in answer.body
+        assert answer.headers["content-type"] in ("application/json", "text/plain; charset=utf-8")
 
 
 def test_reading_changes_nothing(service: Service, owner: httpx.Client, jobs: list[RunningJob]) -> None:
