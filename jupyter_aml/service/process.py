@@ -103,6 +103,7 @@ async def _serve(store: Store) -> None:
     config.app = counted
 
     def stop() -> None:
+        store.folder.address.unlink(missing_ok=True)  # first, so that who sees a stream end reads no address
         server.should_exit = True
 
     loop = asyncio.get_running_loop()
