@@ -6,11 +6,10 @@ finite number travel as the strings ``NaN``, ``Infinity`` and ``-Infinity``, bec
 
 from __future__ import annotations
 
-import math
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
 
 from jupyter_aml import limits
 
@@ -53,22 +52,11 @@ FOLLOWS: dict[Status, frozenset[Status]] = {
 }
 
 
-def number_to_json(value: float | None) -> float | str | None:
-    """A metric value as JSON can carry it."""
-    if value is None or math.isfinite(value):
-        return value
-    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-
-
-def number_from_json(value: Any) -> Any:
-    """A metric value as it came, whichever way JSON carried it."""
-    if value in ("NaN", "Infinity", "-Infinity"):
-        return float(value)
-    return value
-
-
 Number = Annotated[
-    float, BeforeValidator(number_from_json), PlainSerializer(number_to_json, when_used="json")
+    float,
+    WithJsonSchema(
+        {"anyOf": [{"type": "number"}, {"type": "string", "enum": ["NaN", "Infinity", "-Infinity"]}]}
+    ),
 ]
 RunId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
@@ -178,7 +166,13 @@ class Progress(BaseModel):
     label: str | None
 
 
-class RunModel(BaseModel):
+class Answer(BaseModel):
+    """The base of answers with metric values: each is told, the infinite ones and NaN too."""
+
+    model_config = ConfigDict(ser_json_inf_nan="strings")
+
+
+class RunModel(Answer):
     """A run as it stands."""
 
     id: str
@@ -205,7 +199,7 @@ class RunModel(BaseModel):
     spec: dict[str, Any] | None
 
 
-class MetricModel(BaseModel):
+class MetricModel(Answer):
     """One metric of a run; ``value`` is the latest value of one that is no scalar."""
 
     name: str
@@ -219,7 +213,7 @@ class MetricModel(BaseModel):
     value: Any = None
 
 
-class HistoryModel(BaseModel):
+class HistoryModel(Answer):
     """The points of a metric in the order of their steps, as three lists of equal length."""
 
     name: str

@@ -5,20 +5,53 @@ from __future__ import annotations
 import json
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
 from jupyter_aml.errors import NotFoundError
-from jupyter_aml.tracking.model import FINAL, Progress, RunModel, Status
+from jupyter_aml.tracking.model import FINAL, Progress, RunModel
 from jupyter_aml.tracking.tables import cells, experiments, metric_series, params, runs, tags
 
 _parent = runs.alias("parent")
-_COLUMNS = (
-    sa.select(runs, experiments.c.name.label("experiment_name"), _parent.c.id.label("parent_id"))
+_JSON = ("error", "source", "spec")
+
+
+def _among(column: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
+    """Whether ``column`` is one of the numbers bound: one bound value, however many they are."""
+    listed = sa.func.json_each(sa.bindparam("numbers", type_=sa.Text)).table_valued("value")
+    return column.in_(sa.select(listed.c.value))
+
+
+def _of_runs(table: sa.Table) -> sa.Select[Any]:
+    return sa.select(table.c.run, table.c.name, table.c.value).where(_among(table.c.run))
+
+
+# The statements are built once: to build them takes as long as to run them.
+_RUNS = (
+    sa.select(
+        *(column for column in runs.c if column.name not in ("experiment", "parent")),
+        experiments.c.name.label("experiment"),
+        _parent.c.id.label("parent_id"),
+    )
+    .select_from(runs)
     .join(experiments, experiments.c.number == runs.c.experiment)
     .outerjoin(_parent, _parent.c.number == runs.c.parent)
+    .where(_among(runs.c.number))
+)
+_NAMES = tuple(column.name for column in _RUNS.selected_columns)
+_TAGS, _PARAMS = _of_runs(tags), _of_runs(params)
+_METRICS = sa.select(metric_series.c.run, metric_series.c.name, metric_series.c.last_value).where(
+    _among(metric_series.c.run), metric_series.c.kind == "scalar", metric_series.c.count > 0
+)
+_COUNTED = (
+    sa.select(cells.c.run, sa.func.count(), sa.func.sum(sa.case((cells.c.state == "completed", 1), else_=0)))
+    .where(_among(cells.c.run), cells.c.kind == "code")
+    .group_by(cells.c.run)
+)
+_CURRENT = sa.select(cells.c.run, cells.c.position, cells.c.label).where(
+    _among(cells.c.run), cells.c.state == "running"
 )
 
 
@@ -34,14 +67,22 @@ def load_runs(connection: sa.Connection, numbers: Sequence[int]) -> list[RunMode
     """The runs with these numbers, in the order given."""
     if not numbers:
         return []
-    rows = {row.number: row for row in connection.execute(_COLUMNS.where(_among(runs.c.number, numbers)))}
-    found_tags = _pairs(connection, tags, numbers)
-    found_params = _pairs(connection, params, numbers)
+    rows = {row["number"]: row for row in _rows(connection, numbers)}
+    found_tags = _pairs(connection, _TAGS, numbers)
+    found_params = _pairs(connection, _PARAMS, numbers)
     found_metrics = _metrics(connection, numbers)
-    live = [number for number in numbers if number in rows and rows[number].kind in ("notebook", "cell")]
+    live = [number for number, row in rows.items() if row["kind"] in ("notebook", "cell")]
     progress = _progress(connection, live)
     return [
-        _model(rows[n], found_tags[n], found_params[n], found_metrics[n], progress.get(n))
+        RunModel.model_validate(
+            rows[n]
+            | {
+                "tags": found_tags[n],
+                "params": found_params[n],
+                "metrics": found_metrics[n],
+                "progress": progress.get(n),
+            }
+        )
         for n in numbers
         if n in rows
     ]
@@ -66,36 +107,35 @@ def is_below(connection: sa.Connection, run_id: str, ancestor: str) -> bool:
     return False
 
 
-def _among(column: sa.ColumnElement[int], numbers: Sequence[int]) -> sa.ColumnElement[bool]:
-    """Whether ``column`` is one of ``numbers``: one bound value, however many they are."""
-    listed = sa.func.json_each(json.dumps(list(numbers))).table_valued("value")
-    return column.in_(sa.select(listed.c.value))
-
-
-def _fetch(connection: sa.Connection, statement: sa.Select[Any]) -> list[tuple[Any, ...]]:
-    """The rows as the driver has them; for columns that need no conversion."""
-    cursor = connection.execute(statement).cursor
+def _fetch(
+    connection: sa.Connection, statement: sa.Select[Any], numbers: Sequence[int]
+) -> list[tuple[Any, ...]]:
+    """The statement's rows about these runs, as the driver has them: for columns that need no conversion."""
+    cursor = connection.execute(statement, {"numbers": json.dumps(list(numbers))}).cursor
     return [] if cursor is None else list(cursor.fetchall())
 
 
+def _rows(connection: sa.Connection, numbers: Sequence[int]) -> Iterator[dict[str, Any]]:
+    for values in _fetch(connection, _RUNS, numbers):
+        row = dict(zip(_NAMES, values, strict=True))
+        row["archived"] = row["archived_at"] is not None
+        for name in _JSON:
+            row[name] = None if row[name] is None else json.loads(row[name])
+        yield row
+
+
 def _pairs(
-    connection: sa.Connection, table: sa.Table, numbers: Sequence[int]
-) -> defaultdict[int, dict[str, str]]:
-    found: defaultdict[int, dict[str, str]] = defaultdict(dict)
-    for run, name, value in _fetch(
-        connection, sa.select(table.c.run, table.c.name, table.c.value).where(_among(table.c.run, numbers))
-    ):
+    connection: sa.Connection, statement: sa.Select[Any], numbers: Sequence[int]
+) -> defaultdict[int, dict[str, Any]]:
+    found: defaultdict[int, dict[str, Any]] = defaultdict(dict)
+    for run, name, value in _fetch(connection, statement, numbers):
         found[run][name] = value
     return found
 
 
 def _metrics(connection: sa.Connection, numbers: Sequence[int]) -> defaultdict[int, dict[str, float]]:
-    s = metric_series.c
     found: defaultdict[int, dict[str, float]] = defaultdict(dict)
-    summary = sa.select(s.run, s.name, s.last_value)
-    for run, name, value in _fetch(
-        connection, summary.where(_among(s.run, numbers), s.kind == "scalar", s.count > 0)
-    ):
+    for run, name, value in _fetch(connection, _METRICS, numbers):
         found[run][name] = math.nan if value is None else value
     return found
 
@@ -103,61 +143,12 @@ def _metrics(connection: sa.Connection, numbers: Sequence[int]) -> defaultdict[i
 def _progress(connection: sa.Connection, numbers: Sequence[int]) -> dict[int, Progress]:
     if not numbers:
         return {}
-    c = cells.c
-    ended = sa.func.sum(sa.case((c.state.in_(["completed", "failed"]), 1), else_=0))
-    counted = connection.execute(
-        sa.select(c.run, sa.func.count().label("total"), ended.label("done"))
-        .where(_among(c.run, numbers), c.kind == "code")
-        .group_by(c.run)
-    ).all()
-    current = {
-        row.run: row
-        for row in connection.execute(
-            sa.select(c.run, c.position, c.label).where(_among(c.run, numbers), c.state == "running")
-        )
-    }
-    return {
-        row.run: Progress(
-            done=row.done,
-            total=row.total,
-            index=current[row.run].position if row.run in current else None,
-            label=current[row.run].label if row.run in current else None,
-        )
-        for row in counted
-    }
-
-
-def _model(
-    row: sa.Row[Any],
-    run_tags: dict[str, str],
-    run_params: dict[str, str],
-    metrics: dict[str, float],
-    progress: Progress | None,
-) -> RunModel:
-    return RunModel.model_construct(
-        id=row.id,
-        experiment=row.experiment_name,
-        display_name=row.display_name,
-        description=row.description,
-        kind=row.kind,
-        status=Status(row.status),
-        attempt=row.attempt,
-        parent_id=row.parent_id,
-        user=row.user,
-        compute=row.compute,
-        created_at=row.created_at,
-        started_at=row.started_at,
-        ended_at=row.ended_at,
-        archived=row.archived_at is not None,
-        cancel_requested_at=row.cancel_requested_at,
-        tags=run_tags,
-        params=run_params,
-        metrics=metrics,
-        progress=progress,
-        error=row.error,
-        source=row.source,
-        spec=row.spec,
-    )
+    current = {run: (position, label) for run, position, label in _fetch(connection, _CURRENT, numbers)}
+    found = {}
+    for run, total, done in _fetch(connection, _COUNTED, numbers):
+        index, label = current.get(run, (None, None))
+        found[run] = Progress(done=done, total=total, index=index, label=label)
+    return found
 
 
 def unfinished(connection: sa.Connection) -> list[sa.Row[Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import contextlib
 import statistics
 import subprocess
 import sys
@@ -63,12 +63,11 @@ def first_line(workspace: Workspace) -> float:
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory(prefix="aml-bench-") as name:
+    with tempfile.TemporaryDirectory(prefix="aml-bench-") as name, contextlib.chdir(name):
         folder = Path(name)
         one = write(folder / "one.ipynb", ["1"])
         ten = write(folder / "ten.ipynb", [IMPORTS, *["1"] * 9])
         short, long = write(folder / "short.ipynb", ["1"] * 10), write(folder / "long.ipynb", ["1"] * 60)
-        os.chdir(folder)
         cold(ten)
         with fresh_workspace(warm=True) as workspace:
             workspace.warm_up()

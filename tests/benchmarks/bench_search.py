@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import json
 import os
 import random
 import sqlite3
@@ -159,17 +160,34 @@ def load_found(connection: Any, find: Callable[[], list[int]]) -> None:
     load_runs(connection, find())
 
 
-def load_by_hand(driver: sqlite3.Connection, find: Callable[[], list[int]]) -> None:
+def load_by_hand(driver: sqlite3.Connection, find: Callable[[], list[int]]) -> list[dict[str, Any]]:
     """Everything the page of runs shows that ``find`` finds, by SQL."""
     numbers = find()
-    marks = ",".join("?" * len(numbers))
-    for sql in (
-        f"SELECT * FROM runs WHERE number IN ({marks})",
-        f"SELECT run, name, value FROM params WHERE run IN ({marks})",
-        f"SELECT run, name, value FROM tags WHERE run IN ({marks})",
-        f"SELECT run, name, last_value FROM metric_series WHERE run IN ({marks})",
+    among = f"IN ({','.join('?' * len(numbers))})"
+    pages: dict[int, dict[str, Any]] = {}
+    for number, name, error, source, spec, *rest in driver.execute(
+        f"""SELECT r.number, e.name, r.error, r.source, r.spec, p.id, r.id, r.display_name, r.description, r.kind,
+        r.status, r.attempt, r.user, r.compute, r.created_at, r.started_at, r.ended_at, r.archived_at
+        FROM runs r JOIN experiments e ON e.number = r.experiment LEFT JOIN runs p ON p.number = r.parent
+        WHERE r.number {among}""",
+        numbers,
     ):
-        driver.execute(sql, numbers).fetchall()
+        pages[number] = {
+            "experiment": name,
+            "own": rest,
+            "json": [text and json.loads(text) for text in (error, source, spec)],
+            "params": {},
+            "tags": {},
+            "metrics": {},
+        }
+    for part, sql in (
+        ("params", f"SELECT run, name, value FROM params WHERE run {among}"),
+        ("tags", f"SELECT run, name, value FROM tags WHERE run {among}"),
+        ("metrics", f"SELECT run, name, last_value FROM metric_series WHERE kind = 'scalar' AND run {among}"),
+    ):
+        for run, name, value in driver.execute(sql, numbers):
+            pages[run][part][name] = value
+    return [pages[number] for number in numbers]
 
 
 def measure_own(database: Any, case: Case) -> dict[str, float]:
