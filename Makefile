@@ -28,7 +28,7 @@ PEERS_READY := .venv-peers/.ready
 BUNDLE_SOURCES := $(shell find labextension/src labextension/style labextension/schema -type f 2>/dev/null) \
     labextension/package.json labextension/tsconfig.json labextension/tsconfig.build.json
 
-.PHONY: help demo lab test check check-python check-labextension fix test-labextension test-python bench clean
+.PHONY: help demo lab test check check-python check-labextension check-schema schema fix test-labextension test-python bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -43,7 +43,7 @@ lab: $(DEMO_READY) ## open JupyterLab on the example notebooks, in the demo's wo
 
 test: check test-labextension test-python ## set up what is missing, then every check and every test
 
-check: check-python check-labextension ## ruff, mypy, import-linter, tsc, eslint, prettier
+check: check-python check-labextension check-schema ## ruff, mypy, import-linter, tsc, eslint, prettier, the API's types
 
 check-python: $(DEV_READY)
 	@echo "Checking Python: ruff, mypy, import-linter"
@@ -58,6 +58,15 @@ check-labextension: $(NODE_MODULES)
 	@$(NPM) run lint
 	@$(NPM) run format:check
 
+# Python says what the API is, Node makes TypeScript of it, so this needs both.
+check-schema: $(DEV_READY) $(NODE_MODULES)
+	@echo "Checking the TypeScript types of the API"
+	@$(NPM) run schema:check >/dev/null || { \
+	    echo "labextension/src/api/schema.ts is not what the API says now; renew it: make schema" >&2; exit 1; }
+
+schema: $(DEV_READY) $(NODE_MODULES) ## renew the TypeScript types of the API from its OpenAPI document
+	@$(NPM) run schema
+
 fix: $(DEV_READY) $(NODE_MODULES) ## format the code and repair what the linters can
 	@$(BIN)/ruff check --fix --quiet || true
 	@$(BIN)/ruff format --quiet
@@ -69,6 +78,7 @@ test-labextension: $(NODE_MODULES)
 # Last, and last within `make test`, so that its summary closes the output. PYTEST_ARGS narrows it.
 test-python: $(DEV_READY)
 	@tools/ensure_chromium.sh
+	@tools/ensure_sshd.sh
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 bench: $(DEV_READY) $(PEERS_READY) ## the ratios against peers that the README states

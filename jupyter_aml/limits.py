@@ -55,6 +55,10 @@ SNAPSHOT_BYTES = 300 * _MIB
 SNAPSHOT_FILES = 10_000
 ARTIFACT_FILES = 200_000
 
+# Environments
+REQUIREMENT_LENGTH = 20_000  # its hashes included
+REQUIREMENTS = 5_000
+
 # Cells
 CELL_SHIP_BYTES = 512 * _MIB
 CELL_RETURN_BYTES = 512 * _MIB
@@ -70,6 +74,10 @@ CANCEL_GRACE_SECONDS = 5.0
 TERMINATE_GRACE_SECONDS = 5.0
 RUN_TOKEN_GRACE_SECONDS = 60.0
 RETRIES_MAX = 10
+
+# Compute
+# Idle time after which an instance may be told to stop by itself, at least.
+INSTANCE_IDLE_SECONDS = float(os.environ.get("AML_INSTANCE_IDLE_SECONDS", "60"))
 
 # The service
 SERVICE_START_SECONDS = 30.0

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 from jupyter_aml import limits
 from jupyter_aml.client import Client, Location, locate
 from jupyter_aml.client.locate import default_attributes, read_config, workspace_names
+from jupyter_aml.compute.compute import ComputeCollection
 from jupyter_aml.core.paths import check_name, check_value, workspaces_folder
 from jupyter_aml.core.workspace import create_workspace_folder, read_workspace
 from jupyter_aml.errors import InvalidError
 from jupyter_aml.tracking.experiment import ExperimentCollection, RunCollection
 
 if TYPE_CHECKING:
+    from jupyter_aml.environments.environment import EnvironmentCollection, EnvironmentLike
     from jupyter_aml.jobs.model import Job
     from jupyter_aml.tracking.run import Run
 
@@ -151,6 +153,18 @@ class Workspace:
         """The runs: ``ws.runs.search("metrics.rmse < 0.5")``."""
         return RunCollection(self._client)
 
+    @property
+    def environments(self) -> EnvironmentCollection:
+        """The environments: ``ws.environments.create("train", requirements=["scikit-learn>=1.5"])``."""
+        from jupyter_aml.environments.environment import EnvironmentCollection
+
+        return EnvironmentCollection(self._client)
+
+    @property
+    def compute(self) -> ComputeCollection:
+        """The machines: ``ws.compute.create_cluster("cpu-cluster", max_nodes=4)``."""
+        return ComputeCollection(self._client)
+
     def get_details(self) -> dict[str, Any]:
         """Attributes and counts."""
         return dict(self._client.call("get_workspace"))
@@ -163,15 +177,23 @@ class Workspace:
         *,
         display_name: str | None = None,
         tags: Mapping[str, str] | None = None,
+        environment: EnvironmentLike | None = None,
     ) -> Run:
         """Submit a job and return its run at once.
 
+        ``environment`` takes the place of the job's own: a name, ``name:3``, an `Environment`, a definition.
         The folder the job takes along is copied as it is now; what is submitted is what runs.
         """
         from jupyter_aml.jobs.submit import submit_job
 
         return submit_job(
-            self._client, job, compute=compute, experiment=experiment, display_name=display_name, tags=tags
+            self._client,
+            job,
+            compute=compute,
+            experiment=experiment,
+            display_name=display_name,
+            tags=tags,
+            environment=environment,
         )
 
     def submit_cell(
@@ -186,17 +208,24 @@ class Workspace:
         display_name: str | None = None,
         folder: Path | None = None,
         timeout: str | float | None = None,
+        environment: EnvironmentLike | None = None,
     ) -> Run:
         """Submit the source of a cell with the variables it needs, out of ``namespace``.
 
         ``include`` names the variables to ship (all the cell needs, without it), ``returns`` those to bring
-        back (`Run.result`). The ``.py`` files of ``folder`` (the current one) go along.
+        back (`Run.result`). The ``.py`` files of ``folder`` (the current one) go along. The Python of
+        ``environment`` must be of this process's version.
         """
         from jupyter_aml.jobs.submit import cell_job, submit_job
 
         job = cell_job(source, namespace, include=include, returns=returns, folder=folder, timeout=timeout)
         return submit_job(
-            self._client, job, compute=compute, experiment=experiment, display_name=display_name
+            self._client,
+            job,
+            compute=compute,
+            experiment=experiment,
+            display_name=display_name,
+            environment=environment,
         )
 
     def warm_up(self) -> None:

@@ -7,7 +7,8 @@ import tseslint from 'typescript-eslint';
 const jupyterRules = jupyter.configs.recommended[0].rules;
 
 export default tseslint.config(
-  { ignores: ['node_modules/**', 'lib/**', '*.mjs', '*.mts', 'style/**'] },
+  // The types in schema.ts are generated.
+  { ignores: ['node_modules/**', 'lib/**', '*.mjs', '*.mts', 'style/**', 'src/api/schema.ts'] },
   {
     files: ['src/**/*.{ts,tsx}'],
     extends: [...tseslint.configs.recommendedTypeChecked, jsxA11y.flatConfigs.recommended],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -12,6 +13,8 @@ import pytest
 from jupyter_aml.client import launch
 from jupyter_aml.workspace import Workspace
 
+# Who starts the tests in the background of a script has Ctrl-C ignored, and so would all they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 

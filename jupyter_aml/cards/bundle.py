@@ -50,7 +50,7 @@ def stored_run(run: Mapping[str, Any]) -> dict[str, Any]:
     kept["error"] = _only(error, _ERROR) if error else None
     kept["source"] = {"git": _only(git, ("commit", "branch", "dirty")) if git else None}
     kept["source"] |= _only(source, ("python",))
-    kept["spec"] = _only(spec, ("type", "notebook", "command")) if spec else None
+    kept["spec"] = _only(spec, ("type", "notebook", "command", "environment")) if spec else None
     stored = {key: plain(value) for key, value in kept.items()}
     if error.get("traceback"):  # of a long one the end tells most
         stored["error"]["traceback"] = encodable(many_lines(error["traceback"])[-_TRACEBACK:])

@@ -65,7 +65,7 @@ def _card(run: Run, histories: Histories, log_tail: Sequence[str]) -> Html:
 def _head(run: Run) -> Html:
     title = element("strong", name(facts.title(run)), style="font-size:1.1em;padding:0 6px")
     aside: list[Child] = []
-    for part in (run.get("experiment"), facts.made_from(run), facts.time_of(run)):
+    for part in (run.get("experiment"), facts.made_from(run), facts.place_of(run), facts.time_of(run)):
         if part:
             aside += [" · " if aside else None, name(part, 80)]
     return div("margin:0", status_pill(run.get("status")), " ", title, quiet(*aside))
@@ -84,12 +84,13 @@ def _progress(run: Run, color: str) -> Html | None:
 
 
 def _error(run: Run) -> Html | None:
+    why = facts.why_canceled(run)
+    if why is not None:
+        return quiet(name(why, 300), tag="div", style="margin-top:6px")
     error = run.get("error")
     if not error:
         return None
     message = many_lines(error.get("message") or "no message", lines=12)
-    if run.get("status") == "Canceled":
-        return quiet(element("bdi", message), tag="div", style="margin-top:6px")
     what = element("strong", name(error.get("class") or "Error", 120), ": ")
     said = element("bdi", message, style="white-space:pre-wrap")
     where, hint = facts.failed_cell(run), facts.advice(run, "%aml")

@@ -47,9 +47,12 @@ def _facts(run: Run) -> list[tuple[str, str]]:
     known = [
         ("run", one_line(run.get("id"), 40)),
         ("kind", one_line(facts.made_from(run), 80)),
+        ("compute", one_line(facts.compute_of(run) or "", 60)),
+        ("environment", one_line(facts.environment_of(run) or "", 80)),
         ("started", moment(run["started_at"]) if run.get("started_at") is not None else ""),
         ("took", took(run) if run.get("ended_at") is not None else ""),
         ("now" if not status_look(run.get("status")).is_final else "cells", progress_text(run)),
+        ("why", one_line(facts.why_canceled(run) or "", 300)),
         ("git", one_line(facts.commit_of(run) or "", 60)),
     ]
     return [(key, value) for key, value in known if value and value != NONE]
@@ -57,7 +60,7 @@ def _facts(run: Run) -> list[tuple[str, str]]:
 
 def _error(run: Run) -> list[str]:
     error = run.get("error")
-    if not error:
+    if not error or run.get("status") == "Canceled":
         return []
     first, *more = many_lines(error.get("message") or "no message", lines=12).split("\n")
     lines = [f"{one_line(error.get('class') or 'Error', 120)}: {first}", *more]

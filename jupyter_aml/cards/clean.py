@@ -20,6 +20,8 @@ _TERMINAL = re.compile(
     r"|(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]?"
     r"|\x1b[ -/]*[0-~]?"
 )
+_COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
+_COLOUR_OR_TEXT = re.compile(r"\x1b\[[0-9;:]*m|[^\x1b]+|\x1b")
 _LOOK_AT = 100_000
 
 
@@ -36,6 +38,18 @@ def many_lines(value: object, *, lines: int = 40, width: int = 400) -> str:
     return "\n".join(one_line(_overwritten(line).expandtabs(4), width) for line in shown)
 
 
+def for_terminal(text: str) -> str:
+    """Terminal output of somebody else, to be passed on to a terminal: colours, tabs and line ends stay.
+
+    What would retitle the window, fill the clipboard, hide a link or move the cursor up is taken out.
+    """
+    obeyed = _TERMINAL.sub(lambda found: found[0] if _COLOUR.fullmatch(found[0]) else "", text)
+    return "".join(
+        part if _COLOUR.fullmatch(part) else _HARMFUL.sub(_kept_or_escaped, part)
+        for part in _COLOUR_OR_TEXT.findall(obeyed)
+    )
+
+
 def cut(text: str, limit: int) -> str:
     """``text``, ending in an ellipsis where it was longer than ``limit`` characters."""
     return text if len(text) <= limit else text[: limit - 1] + "…"
@@ -50,6 +64,10 @@ def _escape(match: re.Match[str]) -> str:
     character = match[0]
     code = ord(character)
     return _SHORT.get(character) or (f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}")
+
+
+def _kept_or_escaped(match: re.Match[str]) -> str:
+    return match[0] if match[0] in "\t\n\r" else _escape(match)
 
 
 def _overwritten(line: str) -> str:

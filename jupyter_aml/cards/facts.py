@@ -54,6 +54,25 @@ def made_from(run: Run) -> str:
     return f"{kind} {spec['notebook']}" if kind == "notebook" and spec.get("notebook") else kind
 
 
+def compute_of(run: Run) -> str | None:
+    """The compute a run was sent to; None for this machine, where runs are by default."""
+    compute = run.get("compute")
+    return None if not compute or compute == "local" else str(compute)
+
+
+def environment_of(run: Run) -> str | None:
+    """The environment a run asked for; None for the Python that runs have by default."""
+    environment = (run.get("spec") or {}).get("environment")
+    return str(environment) if environment else None
+
+
+def place_of(run: Run) -> str | None:
+    """``on cpu-cluster with sklearn:1``: what of it is not the default; None where all is."""
+    compute, environment = compute_of(run), environment_of(run)
+    words = [f"on {compute}" if compute else "", f"with {environment}" if environment else ""]
+    return " ".join(filter(None, words)) or None
+
+
 def progress_of(run: Run) -> tuple[int, int] | None:
     """Code cells done, and how many there are; None for what has no cells."""
     progress = run.get("progress")
@@ -88,6 +107,16 @@ def failed_cell(run: Run) -> str | None:
     return (
         None if index is None or run.get("kind") == "cell" else f"In cell {int(index) + 1} of the notebook."
     )
+
+
+def why_canceled(run: Run) -> str | None:
+    """Why a run was canceled, as a sentence; None for a run that was not."""
+    if run.get("status") != "Canceled":
+        return None
+    said = str((run.get("error") or {}).get("message") or "").strip()
+    if said.lower() in ("", "canceled"):
+        return "Canceled on request."
+    return f"{said[0].upper()}{said[1:]}" + ("" if said[-1] in ".!?" else ".")
 
 
 def commit_of(run: Run) -> str | None:

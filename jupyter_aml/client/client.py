@@ -7,6 +7,7 @@ and a call is repeated where that is safe.
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import threading
 import uuid
@@ -54,6 +55,7 @@ class Client:
 
     def request(self, operation: str, /, *, content: Any = None, **arguments: Any) -> httpx.Response:
         """As `call`, with the whole answer."""
+        _need_httpx()
         import httpx
 
         for last in (False, True):
@@ -121,6 +123,7 @@ class Client:
             return self._http
 
     def _connect(self) -> httpx.Client:
+        _need_httpx()
         import httpx
 
         for last in (False, True):
@@ -201,6 +204,15 @@ class Client:
             if self._http is not None and self._pid == os.getpid():
                 self._http.close()
             self._http = None
+
+
+def _need_httpx() -> None:
+    """Say clearly where the HTTP client is missing: an environment of a job need not have it."""
+    if importlib.util.find_spec("httpx") is None:
+        raise UnavailableError(
+            "This environment has no httpx, which asking the workspace's service needs.",
+            hint="Logging, tags and files work without it; to ask, add httpx to the environment.",
+        )
 
 
 def _checked(response: httpx.Response) -> httpx.Response:

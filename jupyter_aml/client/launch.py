@@ -22,7 +22,16 @@ _KEPT = (
     "OPENBLAS_NUM_THREADS MKL_NUM_THREADS XDG_RUNTIME_DIR XDG_CACHE_HOME XDG_CONFIG_HOME XDG_DATA_HOME "
     "PYTHONPATH PYTHONHASHSEED SSL_CERT_FILE SSL_CERT_DIR REQUESTS_CA_BUNDLE JUPYTER_PATH JUPYTER_DATA_DIR "
     "HTTP_PROXY HTTPS_PROXY NO_PROXY http_proxy https_proxy no_proxy SYSTEMROOT AML_SERVICE_IDLE_SECONDS "
-    "AML_WARM AML_WARM_PRELOAD AML_MAX_RUNS AML_FAILPOINTS AML_TEST_MODE"
+    "AML_WARM AML_WARM_PRELOAD AML_MAX_RUNS AML_INSTANCE_IDLE_SECONDS AML_FAILPOINTS AML_TEST_MODE"
+).split()
+
+# What else the service gets: where packages come from, with credentials at times. Its jobs get none of this.
+_INDEX = (
+    "PIP_INDEX_URL PIP_EXTRA_INDEX_URL PIP_FIND_LINKS PIP_NO_INDEX PIP_CERT PIP_TRUSTED_HOST "
+    "PIP_DEFAULT_TIMEOUT PIP_TIMEOUT PIP_CONFIG_FILE UV_DEFAULT_INDEX UV_INDEX UV_INDEX_URL "
+    "UV_EXTRA_INDEX_URL UV_FIND_LINKS UV_NO_INDEX UV_INDEX_STRATEGY UV_INSECURE_HOST UV_NATIVE_TLS "
+    "UV_SYSTEM_CERTS UV_CONFIG_FILE UV_CACHE_DIR UV_OFFLINE UV_HTTP_TIMEOUT UV_KEYRING_PROVIDER "
+    "UV_EXCLUDE_NEWER UV_LINK_MODE NETRC PYENV_ROOT"
 ).split()
 
 
@@ -46,6 +55,17 @@ def kept_environment() -> dict[str, str]:
     """This process's environment, cut down to what a service and its jobs may see (an allow-list)."""
     environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
     return environment | {name: value for name, value in os.environ.items() if name.startswith("LC_")}
+
+
+def agent_environment() -> dict[str, str]:
+    """Where this process's SSH agent listens, for reaching attached machines; the service's jobs get none."""
+    return {name: os.environ[name] for name in ("SSH_AUTH_SOCK",) if name in os.environ}
+
+
+def index_environment() -> dict[str, str]:
+    """The part of this process's environment that says where packages come from, for building with uv."""
+    found = {name: os.environ[name] for name in _INDEX if name in os.environ}
+    return found | {name: value for name, value in os.environ.items() if name.startswith("UV_INDEX_")}
 
 
 def read_address(folder: WorkspaceFolder) -> Address | None:
@@ -72,6 +92,11 @@ def is_running(folder: WorkspaceFolder) -> bool:
 
 def start(folder: WorkspaceFolder) -> Address:
     """Start the service and return its address once it has one; another starter's service is as good."""
+    if folder.mirror.is_file():
+        raise UnavailableError(
+            "This job runs on another machine than its workspace, whose service it cannot ask.",
+            hint="Logging metrics, params, tags and files works here; do the rest where the workspace is.",
+        )
     before = read_address(folder)
     process = _spawn(folder)
     deadline = time.monotonic() + limits.SERVICE_START_SECONDS
@@ -110,7 +135,7 @@ def _spawn(folder: WorkspaceFolder) -> subprocess.Popen[bytes]:
             stdout=descriptor,
             stderr=descriptor,
             cwd=folder.root,
-            env=kept_environment(),
+            env=kept_environment() | index_environment() | agent_environment(),
             start_new_session=True,
         )
     finally:

@@ -48,6 +48,8 @@ def locate(text: str | None = None) -> Location:
     else:
         root = workspaces_folder() / check_name(text, "workspace")
     if not WorkspaceFolder(root).description.is_file():
+        if WorkspaceFolder(root).mirror.is_file():
+            return Location(root)
         if text == DEFAULT_NAME:
             return locate(None) if not os.environ.get("AML_WORKSPACE") else _made_default(root)
         raise NotFoundError(

@@ -43,7 +43,9 @@ class Offers:
             listed = fragment[: fragment.rfind(",") + 1]  # what is before the last comma is there already
             return [listed + name for name in self._variables]
         if option.values == "compute":
-            return ["local"]
+            return ["local", *self._asked(_computes)]
+        if option.values == "environment":
+            return self._asked(_environments)
         if option.values == "workspace":
             from jupyter_aml.client.locate import workspace_names
 
@@ -89,6 +91,15 @@ def _runs(client: Client, fragment: str) -> list[str]:
 
 def _experiments(client: Client) -> list[str]:
     return [item["name"] for item in client.call("list_experiments", limit=_RUNS_OFFERED)["items"]]
+
+
+def _environments(client: Client) -> list[str]:
+    page = client.call("list_environments", limit=_RUNS_OFFERED)
+    return [item["name"] for item in page["items"]]
+
+
+def _computes(client: Client) -> list[str]:
+    return [item["name"] for item in client.call("list_computes")["items"]]
 
 
 def _files(fragment: str, suffixes: tuple[str, ...] | None) -> list[str]:

@@ -17,7 +17,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 # several: one or more values each time; pairs: a name and a value each time.
 Arity = Literal["switch", "toggle", "one", "repeated", "several", "pairs"]
 # Where the values come from that completion offers.
-Values = Literal["", "run", "experiment", "compute", "workspace", "file", "job", "command", "variable"]
+Values = Literal[
+    "", "run", "experiment", "compute", "environment", "workspace", "file", "job", "command", "variable"
+]
 
 
 def same_text(text: str) -> str:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _PART = re.compile(r"""\.?(?:"([^"]*)"|'([^']*)'|([^.\[\]"']+)|\[([0-9]+)\])""")
 _SHARED = {"experiment_name", "display_name", "description", "tags", "environment_variables", "retries"}
+_SHARED |= {"environment"}
 # Fields that say something about Azure only, or that this floor of the house does not have yet.
 _WITHOUT_EFFECT = {
     "$schema",
@@ -24,11 +25,13 @@ _WITHOUT_EFFECT = {
     "properties",
     "services",
     "compute",
-    "environment",
     "resources",
     "limits",
 }
-_OWN = {"command": {"command", "code", "inputs"}, "notebook": {"notebook", "code", "parameters"}}
+_OWN = {
+    "command": {"command", "code", "inputs", "distribution"},
+    "notebook": {"notebook", "code", "parameters"},
+}
 
 
 def load(path: Path, changes: Sequence[str], say: Callable[[str], None]) -> tuple[Job, str | None]:
@@ -48,10 +51,26 @@ def load(path: Path, changes: Sequence[str], say: Callable[[str], None]) -> tupl
     for field in found:
         if field not in known:
             raise InvalidError(f"{path}: Unknown field {field!r}.", hint=did_you_mean(field, known))
-    if found.get("environment"):
-        say("The job's environment is not used here: it runs with this Python and its packages.")
+    if isinstance(found.get("environment"), dict):
+        found["environment"] = _inline_environment(path, found["environment"], say)
     compute = found.get("compute")
     return _job(path, kind, found), None if compute is None else str(compute).removeprefix("azureml:")
+
+
+def _inline_environment(
+    path: Path, given: dict[str, Any], say: Callable[[str], None]
+) -> dict[str, Any] | None:
+    """What an environment in the job itself consists of; None for a container image and nothing besides."""
+    if set(given) & {"image", "build"}:
+        say("The job's container image is not used here: it runs with Python packages of this machine.")
+    rest = {key: value for key, value in given.items() if key not in ("image", "build")}
+    if not set(rest) - {"name", "version", "description", "tags"}:
+        return None
+    files = ("conda_file", "requirements_file", "pyproject", "uv_lock")
+    return {
+        key: str(path.parent / value) if key in files and isinstance(value, str) else value
+        for key, value in rest.items()
+    }
 
 
 def _job(path: Path, kind: str, found: dict[str, Any]) -> Job:
@@ -64,6 +83,8 @@ def _job(path: Path, kind: str, found: dict[str, Any]) -> Job:
     options["timeout"] = (found.get("limits") or {}).get("timeout")
     code = path.parent / found["code"] if found.get("code") else None
     if kind == "command":
+        options["instance_count"] = (found.get("resources") or {}).get("instance_count", 1)
+        options["distribution"] = found.get("distribution")
         return command(_needed(path, found, "command"), code=code, inputs=_inputs(path, found), **options)
     file = (code or path.parent) / _needed(path, found, "notebook")
     return notebook(file, found.get("parameters"), code=code, **options)

@@ -76,4 +76,8 @@ def _show(value: Any, found: Found, common: dict[str, Any]) -> None:
 
 
 def _tell(text: str) -> None:
+    if sys.stderr.isatty():
+        from jupyter_aml.cards.clean import for_terminal
+
+        text = for_terminal(text)
     print(text, file=sys.stderr, flush=True)

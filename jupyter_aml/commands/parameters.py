@@ -73,14 +73,22 @@ def read_mapping(path: Path) -> dict[str, Any]:
     import yaml
 
     try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise NotFoundError(f"There is no file {str(path)!r}.", hint=f"Looked from {Path.cwd()}.") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        found = yaml.safe_load(read_text(path))
+    except yaml.YAMLError as error:
         raise InvalidError(f"{path} is not valid YAML.", " ".join(str(error).split())) from None
     if not isinstance(found, dict):
         raise InvalidError(f"{path} must hold a mapping of names to values.")
     return {str(name): value for name, value in found.items()}
+
+
+def read_text(path: Path) -> str:
+    """The text a file holds."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise NotFoundError(f"There is no file {str(path)!r}.", hint=f"Looked from {Path.cwd()}.") from None
+    except UnicodeDecodeError as error:
+        raise InvalidError(f"{path} is not valid UTF-8.", " ".join(str(error).split())) from None
 
 
 def tag_pairs(texts: Iterable[str]) -> dict[str, str]:

@@ -66,7 +66,8 @@ def stop(session: Session) -> dict[str, Any]:
 @commands.add("service status")
 def status(session: Session) -> dict[str, Any]:
     """Tell whether the service runs, and where. Starts none."""
-    return {"workspace": session.workspace.name, **service_state(session.workspace)}
+    mode = "single user: jobs run as the service's account and can do what it can"
+    return {"workspace": session.workspace.name, "mode": mode, **service_state(session.workspace)}
 
 
 @commands.add("service run")

@@ -21,6 +21,10 @@ def show(value: Any) -> None:
     shown = value if isinstance(value, str) else _renderable(value)
     if not isinstance(shown, str):
         shown = _drawn(shown)
+    elif sys.stdout.isatty():
+        from jupyter_aml.cards.clean import for_terminal
+
+        shown = for_terminal(shown)
     sys.stdout.write(shown if shown.endswith("\n") else shown + "\n")
 
 

@@ -27,6 +27,11 @@ WAIT = toggle("--wait", help="wait for its end and show its log; Ctrl-C then sto
 WHERE = (
     option("-c", "--compute", values="compute", help="where it runs (default: local, this machine)"),
     option(
+        "--environment",
+        values="environment",
+        help="what it runs with: name, name:3 or name@latest (default: the Python of the service)",
+    ),
+    option(
         "-e", "--experiment", values="experiment", help="the experiment it belongs to (default: 'default')"
     ),
     option("-n", "--name", help="its display name (default: two words and a number)"),
@@ -58,6 +63,7 @@ def submit(
     target: str | None,
     rest: Sequence[str],
     compute: str | None,
+    environment: str | None,
     experiment: str | None,
     name: str | None,
     parameters: Sequence[tuple[str, Any]],
@@ -77,7 +83,8 @@ def submit(
     fills ${{inputs.NAME}} in it. What is submitted is a copy: later changes of the files do not matter.
     """
     given = gathered(parameters, raw_parameters, parameters_file)
-    job = _job(target, list(rest), given, {key: value for key, value in limits.items() if value is not None})
+    options = {key: value for key, value in limits.items() if value is not None}
+    job = _job(target, list(rest), given, options, environment=environment)
     run = session.workspace.submit(
         job, compute=compute, experiment=experiment, display_name=name, tags=tag_pairs(tags)
     )
@@ -96,9 +103,17 @@ def announce(session: Session, run: Run, *, wait: bool) -> Run:
     return run
 
 
-def _job(target: str | None, rest: list[str], parameters: Mapping[str, Any], options: dict[str, Any]) -> Job:
+def _job(
+    target: str | None,
+    rest: list[str],
+    parameters: Mapping[str, Any],
+    options: dict[str, Any],
+    *,
+    environment: str | None,
+) -> Job:
     from jupyter_aml.jobs.model import command, notebook
 
+    options["environment"] = environment
     code = options.pop("code", None)
     if target is None:
         return command(_shell_line(rest), code=code or Path.cwd(), inputs=parameters, **options)
@@ -113,9 +128,10 @@ def _job(target: str | None, rest: list[str], parameters: Mapping[str, Any], opt
             f"{target!r} is neither a notebook nor a Python script.",
             hint=f"To run a command: aml submit -- {whole}",
         )
+    python = sys.executable if environment is None else "python"  # the environment's is the first on PATH
     if not (folder / target).is_file():
         raise NotFoundError(f"There is no script {target!r}.", hint=f"Looked from {folder.absolute()}.")
-    return command(_shell_line([sys.executable, target, *rest]), code=folder, inputs=parameters, **options)
+    return command(_shell_line([python, target, *rest]), code=folder, inputs=parameters, **options)
 
 
 def _shell_line(words: Sequence[str]) -> str:

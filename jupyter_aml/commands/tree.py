@@ -15,7 +15,11 @@ from jupyter_aml.commands.values import Text
 from jupyter_aml.errors import UsageError, did_you_mean
 
 # The rooms of commands, in the order help lists them.
-_ROOMS = ("submit", "runs", "follow", "files", "job", "experiment", "workspace", "service")
+_ROOMS = tuple(
+    "submit runs follow files job compute compute_attach compute_connect environment experiment workspace "
+    "service".split()
+)
+_FOR_SCRIPTS = ("job", "compute", "environment", "experiment", "workspace")
 _HELP = ("-h", "--help")
 
 
@@ -37,7 +41,7 @@ class Found:
     @property
     def for_scripts(self) -> bool:
         """Whether this is one of Azure's commands, whose output scripts read."""
-        return self.command is not None and self.command.words[0] in ("job", "workspace", "experiment")
+        return self.command is not None and self.command.words[0] in _FOR_SCRIPTS
 
     def parse(self, variables: Mapping[str, Any] | None = None) -> Call:
         """The command's arguments, see `jupyter_aml.commands.parse.parse`."""

@@ -14,7 +14,9 @@ class Text(str):
     __slots__ = ()
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        printer.text(str(self))
+        from jupyter_aml.cards.clean import for_terminal
+
+        printer.text(for_terminal(str(self)))
 
 
 def job_data(run: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,16 @@ from typing import Literal
 from jupyter_aml.errors import ForbiddenError, NotFoundError
 
 Action = Literal["read", "write", "execute"]
-Resource = Literal["aml.workspace", "aml.experiments", "aml.runs", "aml.jobs", "aml.blobs", "aml.service"]
+Resource = Literal[
+    "aml.workspace",
+    "aml.experiments",
+    "aml.runs",
+    "aml.jobs",
+    "aml.blobs",
+    "aml.service",
+    "aml.compute",
+    "aml.environments",
+]
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,16 @@ def disk_error(error: OSError) -> AmlError | None:
     return None
 
 
+def why_not_writable(folder: Path) -> str | None:
+    """Why nothing can be written to the disk of ``folder`` now, or None where it can."""
+    found = os.statvfs(folder)
+    if found.f_flag & os.ST_RDONLY:
+        return f"The disk of {folder.name}/ is mounted read-only."
+    if found.f_bavail == 0 or (found.f_files and found.f_favail == 0):
+        return f"The disk of {folder.name}/ is full."
+    return None
+
+
 def sync_folder(folder: Path) -> None:
     """Make the names in ``folder`` durable."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

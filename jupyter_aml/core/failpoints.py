@@ -34,13 +34,27 @@ SITES = frozenset(
         "blob.synced",
         "blob.renamed",  # it has its name, the folder is not synced
         "blob.kept",
+        "compute.ended",  # what was on an instance is gone, the database says Stopping
+        "compute.made",  # an instance's slice is there, the database says Creating or Starting
+        "compute.on",  # the database says Running, nobody has been told
+        "compute.removed",  # an instance and its files are gone, its row is there
+        "courier.brought",  # the other machine has what the run needs
+        "courier.collected",  # everything of a run that ended there is here, but for its result
+        "courier.copied",
+        "courier.sent",  # from here on the other machine may run it
+        "courier.started",
         "db.commit",  # before the commit
         "db.committed",  # after it, nobody has been told
+        "environment.installed",  # everything is there, under a name nobody looks for
+        "environment.venv",  # an empty environment is there
         "finalize.logs",  # the logs are blobs, the run is not final
         "finalize.moved",  # the run is final, its live folder is there
         "folder.removed",
         "ingest.adopted",  # artifacts are blobs, their records are not applied
         "ingest.applied",
+        "node.added",  # the database says preparing, there is no slice
+        "node.ended",  # a node's slice is gone, its row is there
+        "node.made",  # its slice is there, the database says preparing
         "result.written",  # the result file is there, the journal does not say it
         "run.assigned",  # everything is laid out for the runner, it is not started
         "run.claimed",  # the database says Preparing, there is no folder

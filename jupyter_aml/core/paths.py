@@ -151,7 +151,11 @@ class WorkspaceFolder:
         self.blobs = root / "blobs"
         self.runs = root / "runs"
         self.run = root / "run"
+        self.environments = root / "environments"
+        self.computes = root / "compute"
+        self.kernels = root / "kernels"
         self.description = root / "workspace.json"
+        self.mirror = root / "mirror.json"  # in its place where this is a part of a workspace elsewhere
         self.lock = self.run / "service.lock"
         self.address = self.run / "service.json"
         self.token = self.run / "token"

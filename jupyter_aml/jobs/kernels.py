@@ -29,7 +29,9 @@ from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 from jupyter_client.provisioning.provisioner_base import KernelProvisionerBase
 from jupyter_core.utils import run_sync
 
+from jupyter_aml.compute.engines.local.slice import Slice
 from jupyter_aml.errors import AmlError, InvalidError, did_you_mean
+from jupyter_aml.jobs.other_python import OtherPython
 from jupyter_aml.jobs.warm import fork
 from jupyter_aml.jobs.warm.preload import warmth, why_not_forked
 
@@ -160,6 +162,17 @@ class _HandleProvisioner(KernelProvisionerBase):
         """The sockets go with `KernelHandle.close`."""
 
 
+class _PlacedProvisioner(LocalProvisioner):
+    """Starts a kernel's program inside a slice of this machine."""
+
+    place: Slice | None = None
+
+    async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
+        if self.place is not None:
+            cmd = self.place.wrapped(cmd)
+        return await super().launch_kernel(cmd, **kwargs)
+
+
 def launch_kernel(
     kernel_name: str,
     *,
@@ -168,17 +181,30 @@ def launch_kernel(
     stdout: int,
     stderr: int,
     label: str = "kernel",
+    place: Slice | None = None,
+    python: OtherPython | None = None,
 ) -> KernelHandle:
     """Fork the kernel where this process is warm and a fork is as good as a start, else start it.
 
     ``stdout`` and ``stderr`` are descriptors for what the kernel's process writes besides its messages.
     ``label`` becomes a part of the name of its socket folder, ``aml-<label>-*`` in the temporary folder.
+    ``place`` is the slice of this machine the kernel is held to. With ``python``, the Python of an
+    environment, a Python kernel is started with that, whatever its name, and never forked.
     """
     spec = find_kernel(kernel_name)
-    if _is_own_python(spec) and why_not_forked(environment, cwd) is None:
-        return fork_kernel(cwd=cwd, environment=environment, stdout=stdout, stderr=stderr, label=label)
+    if python is None and _is_own_python(spec) and why_not_forked(environment, cwd) is None:
+        return fork_kernel(
+            cwd=cwd, environment=environment, stdout=stdout, stderr=stderr, label=label, place=place
+        )
     return start_kernel(
-        kernel_name, cwd=cwd, environment=environment, stdout=stdout, stderr=stderr, label=label
+        kernel_name,
+        cwd=cwd,
+        environment=environment,
+        stdout=stdout,
+        stderr=stderr,
+        label=label,
+        place=place,
+        python=python,
     )
 
 
@@ -220,7 +246,13 @@ def _same(python: str) -> bool:
 
 
 def fork_kernel(
-    *, cwd: Path, environment: Mapping[str, str], stdout: int, stderr: int, label: str = "kernel"
+    *,
+    cwd: Path,
+    environment: Mapping[str, str],
+    stdout: int,
+    stderr: int,
+    label: str = "kernel",
+    place: Slice | None = None,
 ) -> KernelHandle:
     """Fork an IPython kernel from this process, which must have no second thread.
 
@@ -241,7 +273,7 @@ def fork_kernel(
     fork.flush_streams()
     pid = os.fork()
     if pid == 0:
-        _be_kernel(parent, connection_file, cwd, environment, stdout, stderr)
+        _be_kernel(parent, connection_file, cwd, environment, stdout, stderr, place)
     manager = _manager("python3", folder)
     manager.load_connection_info(info)
     provisioner = _HandleProvisioner(kernel_id=secrets.token_hex(8), parent=manager)
@@ -251,13 +283,21 @@ def fork_kernel(
 
 
 def _be_kernel(
-    parent: int, connection_file: str, cwd: Path, environment: Mapping[str, str], stdout: int, stderr: int
+    parent: int,
+    connection_file: str,
+    cwd: Path,
+    environment: Mapping[str, str],
+    stdout: int,
+    stderr: int,
+    place: Slice | None,
 ) -> NoReturn:
     """The forked process: become what ``python -m ipykernel_launcher -f FILE`` is, and run the kernel."""
 
     def body() -> int:
         os.setsid()
         fork.die_with_parent(parent)
+        if place is not None:
+            place.enter()
         fork.redirect_streams(stdout, stderr)
         fork.close_descriptors()
         fork.reset_signals()
@@ -281,12 +321,18 @@ def start_kernel(
     stdout: int,
     stderr: int,
     label: str = "kernel",
+    place: Slice | None = None,
+    python: OtherPython | None = None,
 ) -> KernelHandle:
     """Start a kernel from its kernelspec and return at once; it may still be starting.
 
     Call it in the thread that will execute the notebook, before that thread runs an event loop.
     """
     spec = find_kernel(kernel_name)
+    bounded = _is_own_python(spec) if python is None else python.bounded
+    if python is not None and spec.language == "python":
+        argv = [python.program, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        spec = KernelSpec(argv=argv, language="python", display_name="Python 3", interrupt_mode="signal")
     if "kernel_provisioner" in spec.metadata:
         raise InvalidError(
             f"The kernel {kernel_name!r} is started by a provisioner of its own, which a run cannot use.",
@@ -294,12 +340,14 @@ def start_kernel(
         )
     folder = _socket_folder(label)
     manager = _manager(kernel_name, folder)
+    manager._kernel_spec = spec
     manager.transport, manager.ip = "ipc", str(folder / "k")
     manager.connection_file = str(folder / "kernel.json")
-    provisioner = LocalProvisioner(kernel_id=secrets.token_hex(8), kernel_spec=spec, parent=manager)
+    provisioner = _PlacedProvisioner(kernel_id=secrets.token_hex(8), kernel_spec=spec, parent=manager)
+    provisioner.place = place
     manager.provisioner = provisioner
     arguments = []
-    if _is_own_python(spec):
+    if bounded and spec.language == "python":
         arguments = [f"--IPKernelApp.outstream_class={_OUTSTREAM}", "--HistoryManager.hist_file=:memory:"]
     parent = os.getpid()
     run_sync(manager.start_kernel)(

@@ -9,24 +9,23 @@ from __future__ import annotations
 import keyword
 import math
 import os
-import re
 import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import BaseModel, Field, field_validator
 
 from jupyter_aml import limits
-from jupyter_aml.core.paths import check_logical_path, check_text, check_value
+from jupyter_aml.core.durations import duration
+from jupyter_aml.core.paths import check_logical_path, check_text
+from jupyter_aml.core.variables import check_variables
+from jupyter_aml.environments.references import parse_reference
 from jupyter_aml.errors import InvalidError, NotFoundError
 from jupyter_aml.tracking.model import Digest, Key, Model, Tags
 
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
-_RESERVED_PREFIXES = ("AML_", "AZUREML_", "JUPYTER_", "JPY_", "IPYTHON", "LD_")
-_RESERVED = {"BASH_ENV", "ENV", "PYTHONSTARTUP", "PYTHONHOME", "GIT_SSH_COMMAND", "IFS", "PS4"}
-_DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)(s|m|h|d)?", re.ASCII)
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, None: 1}
+if TYPE_CHECKING:
+    from jupyter_aml.environments.environment import EnvironmentLike
 
 
 class JobModel(Model):
@@ -36,22 +35,44 @@ class JobModel(Model):
     environment_variables: dict[str, str] = {}
     timeout: float | None = Field(None, gt=0, le=10**9, description="seconds from the start of the run")
     retries: int = Field(0, ge=0, le=limits.RETRIES_MAX)
+    environment: str | None = Field(
+        None, max_length=400, description="name:version, name@latest or name; null: the service's own Python"
+    )
 
     @field_validator("environment_variables")
     @classmethod
     def _variables(cls, variables: dict[str, str]) -> dict[str, str]:
-        for name, value in variables.items():
-            check_variable(name)
-            check_value(value, f"value of variable {name}", 100_000)
-        return variables
+        return check_variables(variables)
+
+    @field_validator("environment")
+    @classmethod
+    def _environment(cls, reference: str | None) -> str | None:
+        if reference is not None:
+            parse_reference(reference)
+        return reference
+
+
+class Resources(Model):
+    """What a job asks of its compute."""
+
+    instance_count: int = Field(1, ge=1, le=1000, description="nodes of a cluster")
+
+
+class Distribution(Model):
+    """How a command is run as several processes, which find each other by environment variables."""
+
+    type: Literal["pytorch", "mpi"] = "pytorch"
+    process_count_per_instance: int = Field(1, ge=1, le=256)
 
 
 class CommandModel(JobModel):
-    """A shell command, run in the snapshot's folder."""
+    """A shell command, run in the snapshot's folder; once for each rank where it is distributed."""
 
     type: Literal["command"] = "command"
     command: str = Field(min_length=1, max_length=100_000)
     inputs: dict[str, str | int | float | bool] = {}
+    resources: Resources = Resources()
+    distribution: Distribution | None = None
 
 
 class NotebookModel(JobModel):
@@ -95,7 +116,7 @@ class SubmitJob(Model):
     files: list[SubmittedFile] = Field([], max_length=limits.SNAPSHOT_FILES)
     experiment: str = "default"
     display_name: str | None = None
-    compute: Literal["local"] = "local"
+    compute: str = Field("local", min_length=1, max_length=60)
     parent_id: str | None = None
     tags: Tags = {}
     source: dict[str, Any] = {}
@@ -122,13 +143,20 @@ class InspectNotebook(Model):
     notebook: dict[str, Any]
 
 
-def check_variable(name: str) -> str:
-    """``name`` if a job may set this environment variable."""
-    if not _VARIABLE.fullmatch(name) or len(name) > 200:
-        raise InvalidError(f"{ascii(name)[:80]} cannot name an environment variable.")
-    if name in _RESERVED or name.upper().startswith(_RESERVED_PREFIXES):
-        raise InvalidError(f"The environment variable {name} is set by the runner and cannot be changed.")
-    return name
+class NotebookParameter(BaseModel):
+    """A parameter of a notebook: its default as the notebook writes it; type and help may be empty."""
+
+    name: str
+    default: str
+    type: str
+    help: str
+
+
+class NotebookInspection(BaseModel):
+    """What a submit form needs to know of a notebook."""
+
+    items: list[NotebookParameter]
+    has_parameters_cell: bool
 
 
 def check_parameter_name(name: str) -> str:
@@ -165,16 +193,6 @@ def _plain(name: str, value: Any, depth: int = 0) -> Any:
     )
 
 
-def duration(text: str | float | None) -> float | None:
-    """Seconds for ``90``, ``"90s"``, ``"30m"``, ``"2h"`` or ``"1d"``."""
-    if text is None or isinstance(text, int | float):
-        return text
-    match = _DURATION.fullmatch(text.strip())
-    if match is None:
-        raise InvalidError(f"{text!r} is no duration.", hint="Write 90s, 30m, 2h or 1d.")
-    return float(match[1]) * _SECONDS[match[2]]
-
-
 class Job:
     """A job in the user's hands: its specification, and the local folder and files that go with it."""
 
@@ -188,8 +206,10 @@ class Job:
         experiment_name: str | None = None,
         display_name: str | None = None,
         tags: Mapping[str, str] | None = None,
+        environment: EnvironmentLike | None = None,
     ) -> None:
         self.spec = spec
+        self.environment = environment
         self.folder = folder
         self.modules_only = modules_only
         self.extra = dict(extra or {})
@@ -215,6 +235,9 @@ def command(
     tags: Mapping[str, str] | None = None,
     timeout: str | float | None = None,
     retries: int = 0,
+    environment: EnvironmentLike | None = None,
+    instance_count: int = 1,
+    distribution: Mapping[str, Any] | None = None,
 ) -> Job:
     """A command job.
 
@@ -224,8 +247,14 @@ def command(
         inputs: literal values by name.
         timeout: seconds, or a text such as ``"30m"``.
         retries: how often to start again after a failure.
+        environment: what it runs with: a name, ``name:3``, ``name@latest``, an `Environment`, or a definition
+            such as ``{"conda_file": "env.yml"}``; without it the Python of the workspace's service.
+        instance_count: nodes of a cluster it runs on.
+        distribution: ``{"type": "pytorch"|"mpi", "process_count_per_instance": 2}``.
     """
     spec = CommandModel(
+        resources=Resources(instance_count=instance_count),
+        distribution=None if distribution is None else Distribution.model_validate(dict(distribution)),
         command=command,
         inputs=dict(inputs or {}),
         environment_variables=dict(environment_variables or {}),
@@ -238,7 +267,14 @@ def command(
         raise NotFoundError(
             f"There is no folder {str(code)!r} to take along.", hint=f"Looked from {os.getcwd()}."
         )
-    return Job(spec, folder, experiment_name=experiment_name, display_name=display_name, tags=tags)
+    return Job(
+        spec,
+        folder,
+        experiment_name=experiment_name,
+        display_name=display_name,
+        tags=tags,
+        environment=environment,
+    )
 
 
 def notebook(
@@ -254,6 +290,7 @@ def notebook(
     timeout: str | float | None = None,
     cell_timeout: str | float | None = None,
     retries: int = 0,
+    environment: EnvironmentLike | None = None,
 ) -> Job:
     """A notebook job.
 
@@ -262,6 +299,7 @@ def notebook(
         parameters: values for names of its ``parameters`` cell.
         timeout, cell_timeout: seconds, or a text such as ``"30m"``, for the run and for each cell.
         retries: how often to start again after a failure.
+        environment: what it runs with, as for `command`.
     """
     file = Path(path)
     if not file.is_file():
@@ -281,4 +319,11 @@ def notebook(
         cell_timeout=duration(cell_timeout),
         retries=retries,
     )
-    return Job(spec, folder, experiment_name=experiment_name, display_name=display_name, tags=tags)
+    return Job(
+        spec,
+        folder,
+        experiment_name=experiment_name,
+        display_name=display_name,
+        tags=tags,
+        environment=environment,
+    )

@@ -11,15 +11,19 @@ from fastapi import Query, Request
 from sqlalchemy.dialects.sqlite import insert
 
 from jupyter_aml import limits
+from jupyter_aml.compute.records import check_target
 from jupyter_aml.core import ids
 from jupyter_aml.core.blobs import BlobStore
 from jupyter_aml.core.failpoints import failpoint
 from jupyter_aml.core.operation import Context, Operations
 from jupyter_aml.core.paths import check_logical_path, check_text
+from jupyter_aml.environments import records
+from jupyter_aml.environments.assign import ASKED, check_pickles, keep_lock_of
 from jupyter_aml.errors import ConflictError, InvalidError, NotFoundError, TooLargeError, did_you_mean
 from jupyter_aml.jobs.model import (
     InspectNotebook,
     MissingBlobs,
+    NotebookInspection,
     NotebookModel,
     RerunJob,
     SubmitJob,
@@ -38,7 +42,8 @@ from jupyter_aml.tracking.operations import (
     request_digest,
 )
 from jupyter_aml.tracking.reading import load_run, run_row
-from jupyter_aml.tracking.records import OWN_TAGS, set_own_tag, set_tags
+from jupyter_aml.tracking.recorder import OWN_TAGS
+from jupyter_aml.tracking.records import set_own_tag, set_tags
 from jupyter_aml.tracking.source_files import split_source, store_source
 from jupyter_aml.tracking.tables import runs, snapshot_files
 
@@ -69,9 +74,12 @@ def submit_job(context: Context, body: SubmitJob) -> RunModel:
     return _submit(context, body)
 
 
-def _submit(context: Context, body: SubmitJob, rerun_of: str | None = None) -> RunModel:
+def _submit(context: Context, body: SubmitJob, repeated: sa.Row[Any] | None = None) -> RunModel:
     name = check_text(body.display_name or ids.display_name(), "display name", limits.DISPLAY_NAME_LENGTH)
     digest = request_digest(body.model_dump(exclude={"source", "key"}))
+    environment = _environment(context, body)
+    with context.database.read() as connection:
+        compute = check_target(connection, body.compute, body.job.model_dump())
     snapshot = check_files(context.store.blobs, body.files)
     if isinstance(body.job, NotebookModel):
         check_notebook(context.store.blobs, body.job, body.files)
@@ -93,7 +101,7 @@ def _submit(context: Context, body: SubmitJob, rerun_of: str | None = None) -> R
                 "display_name": name,
                 "description": body.job.description,
                 "user": context.principal.user,
-                "compute": body.compute,
+                "compute": compute,
                 "source": source,
                 "spec": body.job.model_dump(mode="json"),
                 "snapshot": snapshot,
@@ -103,8 +111,11 @@ def _submit(context: Context, body: SubmitJob, rerun_of: str | None = None) -> R
             Status.QUEUED,
         )
         set_tags(connection, number, {"tags": body.tags})
-        if rerun_of is not None:
-            set_own_tag(connection, number, "rerun_of", rerun_of)
+        if environment is not None and environment.asked is not None:
+            set_own_tag(connection, number, ASKED, environment.asked)
+        if repeated is not None:
+            set_own_tag(connection, number, "rerun_of", repeated.id)
+            keep_lock_of(connection, number, repeated.number)
         _log_parameters(connection, number, body)
         save_files(connection, snapshot, body.files)
         stored.record(connection, number)
@@ -117,6 +128,18 @@ def _submit(context: Context, body: SubmitJob, rerun_of: str | None = None) -> R
         run = load_run(connection, run_id)
     publish(context.store, run)
     return run
+
+
+def _environment(context: Context, body: SubmitJob) -> records.Found | None:
+    """The environment the job names, whose exact version is written into the job."""
+    if body.job.environment is None:
+        return None
+    with context.database.read() as connection:
+        found = records.find(connection, body.job.environment)
+    if body.job.type == "cell" and isinstance(body.source.get("python"), str):
+        check_pickles(found, body.source["python"])
+    body.job.environment = found.reference
+    return found
 
 
 def _log_parameters(connection: sa.Connection, number: int, body: SubmitJob) -> None:
@@ -179,12 +202,12 @@ def check_notebook(blobs: BlobStore, job: NotebookModel, files: list[SubmittedFi
 
 
 @operations.add("POST", "/notebooks/inspect", action="read", resource="aml.jobs")
-def inspect_notebook(context: Context, body: InspectNotebook) -> dict[str, Any]:
+def inspect_notebook(context: Context, body: InspectNotebook) -> NotebookInspection:
     """The parameters of a notebook: name, default (its source text), type and help of each."""
     from jupyter_aml.jobs.notebook.document import read_notebook
     from jupyter_aml.jobs.notebook.parameters import notebook_parameters
 
-    return notebook_parameters(read_notebook(body.notebook))
+    return NotebookInspection.model_validate(notebook_parameters(read_notebook(body.notebook)))
 
 
 @operations.add("POST", "/runs/{run_id}/rerun", action="write", resource="aml.jobs", status=201)
@@ -223,7 +246,7 @@ def rerun_run(context: Context, run_id: RunPath, body: RerunJob) -> RunModel:
             "key": body.key,
         }
     )
-    return _submit(context, again, rerun_of=run_id)
+    return _submit(context, again, repeated=row)
 
 
 @operations.add("GET", "/resolve-run", action="read", resource="aml.runs")

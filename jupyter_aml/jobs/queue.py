@@ -19,15 +19,22 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from jupyter_aml.compute.loop import ComputeLoop
+from jupyter_aml.compute.model import LOCAL
 from jupyter_aml.core.durable import write_durably
 from jupyter_aml.core.failpoints import failpoint
+from jupyter_aml.core.faults import Faults
 from jupyter_aml.core.journal import LifeLock
 from jupyter_aml.core.operation import Store
 from jupyter_aml.core.paths import RunFolder, make_private
+from jupyter_aml.environments.assign import assigned_environment
 from jupyter_aml.errors import AmlError
-from jupyter_aml.jobs.collect import LiveFiles, take_outputs
+from jupyter_aml.jobs.lost import MESSAGE as LOST
+from jupyter_aml.jobs.lost import keep_what_is_left
 from jupyter_aml.jobs.processes import end_all
+from jupyter_aml.jobs.spawn import RUNNER
 from jupyter_aml.jobs.tokens import issue_token
+from jupyter_aml.jobs.watch import PREEMPT_FILE
 from jupyter_aml.jobs.work import Assignment, read_result
 from jupyter_aml.tracking import states
 from jupyter_aml.tracking.finish import finalize_run
@@ -35,34 +42,48 @@ from jupyter_aml.tracking.ingest import ingest_run
 from jupyter_aml.tracking.model import Status
 from jupyter_aml.tracking.operations import publish
 from jupyter_aml.tracking.reading import load_run, unfinished
-from jupyter_aml.tracking.recorder import Recorder
-from jupyter_aml.tracking.tables import experiments, runs, snapshot_files
+from jupyter_aml.tracking.tables import experiments, runs, snapshot_files, transitions
 
 _UNSTARTED_SECONDS = 8.0  # a runner that was started has its lock long before
+_COURIER_SECONDS = 2.0
 _STARTS = 3  # how often a runner may die before it begins
 _UNLOCKED_SECONDS = 1.0  # for an interactive run, between being made and being locked
 log = logging.getLogger("jupyter_aml.service")
-Spawn = Callable[[RunFolder, int], None]
+
+
+class _NoPlaceError(Exception):
+    """The place a run was to have is taken; undoes the transaction."""
+
+
+Spawn = Callable[[RunFolder, int, str], None]
 
 
 class Queue:
     """The unfinished runs of a workspace.
 
     Args:
-        spawn: starts a runner for an attempt and returns at once.
+        spawn: starts a program (the runner, or what takes its place) for an attempt and returns at once.
         slots: how many jobs run at the same time.
         environment: what a job sees of this process's environment.
         doorbell: the socket a runner rings when something changed.
+        computes: finds a place for runs that are not for this machine itself.
     """
 
     def __init__(
-        self, store: Store, spawn: Spawn, slots: int, environment: dict[str, str], doorbell: str
+        self,
+        store: Store,
+        spawn: Spawn,
+        slots: int,
+        environment: dict[str, str],
+        doorbell: str,
+        computes: ComputeLoop,
     ) -> None:
         self._store = store
         self._spawn = spawn
         self._slots = slots
         self._environment = environment
         self._doorbell = doorbell
+        self._computes = computes
         self._free_since: dict[str, float] = {}
         self._told: dict[str, tuple[Any, ...]] = {}
 
@@ -70,22 +91,27 @@ class Queue:
         """Bring everything one step further; how many runs are unfinished."""
         with self._store.database.read() as connection:
             rows = unfinished(connection)
-        running, fault = 0, None
+        running, faults = 0, Faults()
         for row in rows:
             if row.status == Status.QUEUED:
                 continue
-            try:
+            with faults.kept():
                 self._look_after(row)
-            except Exception as error:  # noqa: BLE001 - one run's trouble must not stop the others; it is raised below
-                fault = fault or error
-            if row.spec is not None:
+            if row.spec is not None and row.compute == LOCAL:
                 running += 1
+        blocked: set[str] = set()  # within a compute, nobody overtakes who waits
         for row in rows:
-            if row.status == Status.QUEUED and running < self._slots:
-                running += self._start(row)
+            if row.status != Status.QUEUED or row.compute in blocked:
+                continue
+            blocked.add(row.compute)  # by a fault in the following, too
+            with faults.kept():
+                if running >= self._slots if row.compute == LOCAL else not self._computes.can_take(row):
+                    continue
+                started = self._start(row)
+                running += started if row.compute == LOCAL else 0
+                blocked.discard(row.compute)
         self._forget({row.id for row in rows})
-        if fault is not None:
-            raise fault
+        faults.raise_first()
         return len(rows)
 
     def _forget(self, present: set[str]) -> None:
@@ -97,6 +123,8 @@ class Queue:
         folder = self._store.folder.run_folder(row.id)
         if row.status == Status.CANCEL_REQUESTED and folder.root.is_dir():
             (folder.root / "cancel").touch()
+        elif row.compute != LOCAL and folder.root.is_dir() and self._computes.is_displaced(row):
+            (folder.root / PREEMPT_FILE).touch()
         lock = LifeLock(folder.lock)
         if folder.root.is_dir() and not lock.take():
             self._free_since.pop(row.id, None)
@@ -118,6 +146,11 @@ class Queue:
         result = read_result(folder.attempt_folder(row.attempt))
         if result is not None:
             self._ended(row, result)
+        elif courier := self._courier_for(row, folder):
+            # Whether another machine still runs it is not ours to say: what looks after it is started again.
+            if free_for >= _COURIER_SECONDS:
+                self._spawn(folder, row.attempt, courier)
+                self._free_since.pop(row.id)
         elif not _was_begun(folder, row.attempt):
             if row.status == Status.CANCEL_REQUESTED:
                 self._ended(row, {"status": "Canceled", "error": _error("Canceled", "canceled", "canceled")})
@@ -133,28 +166,24 @@ class Queue:
         else:
             end_all(row.id)
             _remove_sockets(row.id)
-            self._rescue(row, folder)
+            keep_what_is_left(folder, row.attempt, row.spec, log.warning)
             if row.status == Status.CANCEL_REQUESTED:
                 self._ended(row, {"status": "Canceled", "error": _error("Canceled", "canceled", "canceled")})
             else:
-                message = "the process that ran it was killed from outside, or the machine went down"
-                self._ended(row, {"status": "Failed", "error": _error("RunnerLost", message, "runner_lost")})
+                self._ended(row, {"status": "Failed", "error": _error("RunnerLost", LOST, "runner_lost")})
 
-    def _rescue(self, row: sa.Row[Any], folder: RunFolder) -> None:
-        """Keep what a lost attempt left: its outputs, and its notebook as it was last saved."""
-        own = folder.attempt_folder(row.attempt)
-        recorder = Recorder(folder, row.attempt)
-        try:
-            if "notebook" in row.spec:
-                name = f"notebook/{Path(row.spec['notebook']).name}"
-                LiveFiles(own / "work", recorder, log.warning).take(name, own / "executed.ipynb")
-            take_outputs(own / "work", recorder, log.warning)
-        finally:
-            recorder.close()
+    def _courier_for(self, row: sa.Row[Any], folder: RunFolder) -> str | None:
+        """What is to look after an attempt that is another machine's, once everything is laid out for it."""
+        if not (folder.attempt_folder(row.attempt) / "spec.json").exists():
+            return None
+        return self._computes.courier_of(row) if _is_attempt(folder, row.attempt) else None
 
     def _ended(self, row: sa.Row[Any], result: dict[str, Any]) -> None:
         status = Status(result["status"])
-        retries = int(row.spec.get("retries", 0))
+        if (result.get("error") or {}).get("reason") == "preempted" and row.status != Status.CANCEL_REQUESTED:
+            self._again(row, "preempted")
+            return
+        retries = int(row.spec.get("retries", 0)) + self._preemptions(row)
         if status is Status.FAILED and row.attempt <= retries and row.status != Status.CANCEL_REQUESTED:
             self._again(row, (result.get("error") or {}).get("message", "failed"))
             return
@@ -166,6 +195,14 @@ class Queue:
             at=result.get("ended_at"),
             reason=(result.get("error") or {}).get("reason"),
         )
+
+    def _preemptions(self, row: sa.Row[Any]) -> int:
+        """How many attempts of a run ended for others: they count for no retry."""
+        t = transitions.c
+        with self._store.database.read() as connection:
+            return connection.execute(
+                sa.select(sa.func.count()).where(t.run == row.number, t.reason == "preempted")
+            ).scalar_one()
 
     def _again(self, row: sa.Row[Any], reason: str) -> None:
         """Back to the queue under a new attempt number; the old attempt's words count no more."""
@@ -192,18 +229,22 @@ class Queue:
 
     def _start(self, row: sa.Row[Any]) -> int:
         """Claim a queued run and start its runner; 1 if it was started."""
-        claimed = self._store.database.write(lambda connection: self._claim(connection, row))
+        try:
+            claimed = self._store.database.write(lambda connection: self._claim(connection, row))
+        except _NoPlaceError:
+            return 0
         if claimed is None:
             return 0
         failpoint("run.claimed")
         folder = self._store.folder.run_folder(row.id)
         try:
             make_private(folder.root)
-            (folder.root / "cancel").unlink(missing_ok=True)
+            for name in ("cancel", PREEMPT_FILE):
+                (folder.root / name).unlink(missing_ok=True)
             claimed.save(folder.attempt_folder(claimed.attempt))
             write_durably(folder.attempt, str(claimed.attempt).encode())
             failpoint("run.assigned")
-            self._spawn(folder, claimed.attempt)
+            self._spawn(folder, claimed.attempt, self._computes.courier_of(row) or RUNNER)
             failpoint("run.spawned")
         except (OSError, AmlError) as error:
             self._not_started(row, claimed.attempt, error)
@@ -215,6 +256,9 @@ class Queue:
     def _claim(self, connection: sa.Connection, row: sa.Row[Any]) -> Assignment | None:
         if not states.move(connection, row.number, row.attempt, Status.PREPARING, new_attempt=True):
             return None
+        slices = self._computes.claim(connection, row)
+        if slices is None:
+            raise _NoPlaceError
         f = snapshot_files.c
         files = connection.execute(
             sa.select(f.path, f.digest, f.size, f.executable).where(f.snapshot == row.snapshot)
@@ -233,6 +277,11 @@ class Queue:
             token=issue_token(connection, row.number, attempt),
             environment=self._environment,
             doorbell=self._doorbell,
+            slices=list(slices),
+            compute=row.compute,
+            python_environment=assigned_environment(
+                connection, self._store, row.number, row.spec.get("environment")
+            ),
         )
 
     def _not_started(self, row: sa.Row[Any], attempt: int, error: Exception) -> None:
@@ -257,6 +306,10 @@ class Queue:
         if self._told.get(run_id) != now:
             self._told[run_id] = now
             publish(self._store, run)
+
+
+def _is_attempt(folder: RunFolder, attempt: int) -> bool:
+    return folder.attempt.is_file() and folder.attempt.read_text() == str(attempt)
 
 
 def _was_begun(folder: RunFolder, attempt: int) -> bool:

@@ -17,6 +17,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jupyter_aml.compute.engines.local.slice import Slice
+from jupyter_aml.compute.sizes import show_memory
 from jupyter_aml.core.failpoints import failpoint
 from jupyter_aml.core.journal import LifeLock
 from jupyter_aml.core.paths import RunFolder, make_private
@@ -29,6 +31,7 @@ from jupyter_aml.jobs.work import Assignment, make_work_folder, write_result
 from jupyter_aml.tracking.recorder import Recorder
 
 if TYPE_CHECKING:
+    from jupyter_aml.jobs.prepare import Prepared
     from jupyter_aml.jobs.watch import Stoppable
 
 Outcome = tuple[str, dict[str, Any] | None]
@@ -42,7 +45,7 @@ def main(arguments: list[str]) -> int:
     os.umask(0o077)
     _own_log(folder)
     lock = LifeLock(folder.lock)
-    if not lock.take(wait=5.0) or folder.attempt.read_text() != str(attempt):
+    if not lock.take(wait=5.0) or not _is_to_run(folder, attempt):
         return 0
     failpoint("runner.locked")
     runner = Runner(folder, attempt)
@@ -52,6 +55,13 @@ def main(arguments: list[str]) -> int:
         lock.release()
         runner.doorbell.ring()  # the lock is free: the service can take the run in
     return 0
+
+
+def _is_to_run(folder: RunFolder, attempt: int) -> bool:
+    """Whether this is the present attempt, and no runner has come before: none is run twice."""
+    own = folder.attempt_folder(attempt)
+    begun = (own / "work").exists() or (own / "result.json").exists()
+    return folder.attempt.read_text() == str(attempt) and not begun
 
 
 def _own_log(folder: RunFolder) -> None:
@@ -71,7 +81,12 @@ class Runner:
         self._own = folder.attempt_folder(attempt)
         self._work = self._own / "work"
         self._assignment = Assignment.load(self._own)
-        self._log = LogFile(folder.logs / "user_logs" / "std_log.txt")
+        self._places = self._assignment.places()
+        self._memory_kills = [place.memory_kills() for place in self._places]
+        self._prepared: Prepared | None = None
+        self._preparing_seconds = 0.0
+        self._log_folder = folder.logs / "user_logs"
+        self._log = LogFile(self._log_folder / "std_log.txt")
         self.doorbell = Doorbell(self._assignment.doorbell)
 
     def run(self) -> None:
@@ -97,15 +112,38 @@ class Runner:
 
     def _execute(self) -> Outcome:
         job = self._assignment.job
+        if self._assignment.python_environment is not None and (failed := self._prepare()) is not None:
+            return failed
         if job["type"] == "command":
             return self._run_command(job)
         return self._run_notebook(job)
+
+    def _prepare(self) -> Outcome | None:
+        """Have the environment the job asks for; how the attempt ends without it."""
+        from jupyter_aml.jobs.prepare import BuildStopped, Preparation
+
+        preparation = Preparation(self._assignment, self._folder, self._complain)
+        try:
+            self._prepared = preparation.run()
+        except BuildStopped as stopped:
+            return self._stopped(stopped.reason, None)
+        except AmlError as problem:
+            return "Failed", _environment_error(problem, preparation.last_lines())
+        self._preparing_seconds = preparation.seconds
+        return None
+
+    def _environment(self) -> dict[str, str]:
+        """The environment of the job's processes."""
+        prepared = None if self._prepared is None else self._prepared.environment
+        return self._assignment.job_environment(prepared)
 
     def _begin(self) -> Recorder:
         """Open the journal. Not earlier than the first fork, so that no job's process holds it."""
         failpoint("runner.launched")
         recorder = self._recorder = Recorder(self._folder, self._assignment.attempt)
         failpoint("runner.begun")
+        if self._prepared is not None:
+            self._prepared.keep_lock(recorder)
         self._say("Starting")
         return recorder
 
@@ -116,26 +154,27 @@ class Runner:
             self.doorbell.ring()
 
     def _run_command(self, job: dict[str, Any]) -> Outcome:
-        from jupyter_aml.jobs.shell import ShellCommand, fill_inputs
+        from jupyter_aml.jobs.ranks import RankLogs, Ranks, ranks_of
+        from jupyter_aml.jobs.shell import fill_inputs
 
         make_work_folder(self._assignment, self._work)
-        read, write = os.pipe()
         line = fill_inputs(job["command"], job["inputs"])
-        process = ShellCommand(line, self._work, self._assignment.job_environment(), write)
-        os.close(write)
+        places = self._places
+        logs = RankLogs(self._log, self._log_folder, ranks_of(job, max(1, len(places))))
+        processes = Ranks(line, job, self._work, self._environment(), places, logs.outputs)
         recorder = self._begin()
-        pump = LogPump(read, self._log)
-        pump.start()
+        logs.start()
         live = LiveFiles(self._work, recorder, self._complain)
-        watch = self._watch(process, job, live.take_logs)
+        watch = self._watch(processes, job, live.take_logs)
         self._say("Running")
         failpoint("runner.running")
-        code = process.wait()
+        code = processes.wait()
         watch.finish()
         self._end_processes()
-        pump.join(5.0)
+        logs.finish()
         live.take_logs()
-        return self._judge(watch, None if code == 0 else _exit_error(code))
+        rank = processes.failed_rank if len(logs.outputs) > 1 else None
+        return self._judge(watch, None if code == 0 else _exit_error(code, rank))
 
     def _run_notebook(self, job: dict[str, Any]) -> Outcome:
         from jupyter_aml.jobs.kernels import launch_kernel
@@ -149,10 +188,12 @@ class Runner:
         kernel = launch_kernel(
             kernel_of(document),
             cwd=self._work,
-            environment=self._assignment.job_environment(),
+            environment=self._environment(),
             stdout=write,
             stderr=write,
             label=self._assignment.run_id[-8:],
+            place=self._places[0] if self._places else None,
+            python=None if self._prepared is None else self._prepared.kernel,
         )
         os.close(write)
         recorder = self._begin()
@@ -191,7 +232,8 @@ class Runner:
         return self._judge(watch, outcome.error)
 
     def _watch(self, job: Stoppable, spec: dict[str, Any], take_files: Any) -> Watch:
-        watch = Watch(job, self._folder.root / "cancel", spec["timeout"], take_files)
+        timeout = spec["timeout"] and max(0.0, spec["timeout"] - self._preparing_seconds)
+        watch = Watch(job, self._folder.root / "cancel", timeout, take_files)
         watch.start()
         return watch
 
@@ -201,29 +243,44 @@ class Runner:
         if self._recorder is not None:
             take_outputs(self._work, self._recorder, self._complain)
             failpoint("runner.collected")
-        if watch.reason == "canceled":
+        if watch.reason is not None:
+            return self._stopped(watch.reason, error)
+        for place, before in zip(self._places, self._memory_kills, strict=True):
+            if place.memory_kills() > before:
+                return "Failed", {**(error or {}), **_memory_error(place)}
+        return ("Completed", None) if error is None else ("Failed", {**error, **self._limit_met(error)})
+
+    def _limit_met(self, error: dict[str, Any]) -> dict[str, Any]:
+        """What to say of a process that was refused more memory than its compute has, and ended by itself."""
+        place = next((place for place in self._places if place.folder), None)
+        said = [str(error["class"]), *self._log.last_lines()]
+        if place is None or not any("MemoryError" in line or "bad_alloc" in line for line in said):
+            return {}
+        limit = show_memory(place.memory)
+        message = f"{error['message']} (of its compute's memory the limit is {limit} for each process)"
+        return {"message": message, "reason": "oom"}
+
+    def _stopped(self, reason: str, error: dict[str, Any] | None) -> Outcome:
+        """The outcome of a run that was ended for ``reason``: ``canceled``, ``preempted`` or ``timeout``."""
+        if reason == "canceled":
             return "Canceled", {
                 **(error or {}),
                 "class": "Canceled",
                 "message": "canceled",
                 "reason": "canceled",
             }
-        if watch.reason == "timeout":
-            seconds = self._assignment.job["timeout"]
-            message = f"stopped after its time-out of {seconds:g} s"
-            return "Failed", {
-                **(error or {}),
-                "class": "TimeoutError",
-                "message": message,
-                "reason": "timeout",
-            }
-        return ("Completed", None) if error is None else ("Failed", error)
+        if reason == "preempted":
+            message = "its low-priority node was needed for others"
+            return "Failed", {"class": "Preempted", "message": message, "reason": "preempted"}
+        seconds = self._assignment.job["timeout"]
+        message = f"stopped after its time-out of {seconds:g} s"
+        return "Failed", {**(error or {}), "class": "TimeoutError", "message": message, "reason": "timeout"}
 
     def _end(self, status: str, error: dict[str, Any] | None) -> None:
         self._end_processes()
         self._log.close()
         if error is not None:
-            error = {**error, "log_tail": self._log.last_lines()}
+            error = {"log_tail": self._log.last_lines(), **error}
         ended_at = _now()
         _when_there_is_space(lambda: write_result(self._own, status, error, ended_at))
         failpoint("result.written")
@@ -301,20 +358,35 @@ def _when_there_is_space(action: Callable[[], object]) -> None:
             return
 
 
-def _exit_error(code: int) -> dict[str, Any]:
+def _environment_error(problem: AmlError, log_tail: list[str]) -> dict[str, Any]:
+    kind = type(problem).__name__
+    return {"class": kind, "message": str(problem), "reason": "env_build", "log_tail": log_tail}
+
+
+def _exit_error(code: int, rank: int | None) -> dict[str, Any]:
+    what = "the command" if rank is None else f"rank {rank} of the command"
     if code < 0:
         import signal
 
         name = signal.Signals(-code).name
         return {
             "class": "CommandKilled",
-            "message": f"the command was ended by {name}",
+            "message": f"{what} was ended by {name}",
             "reason": "user_error",
         }
     return {
         "class": "CommandFailed",
-        "message": f"the command ended with exit code {code}",
+        "message": f"{what} ended with exit code {code}",
         "reason": "user_error",
+    }
+
+
+def _memory_error(place: Slice) -> dict[str, Any]:
+    limit, peak = show_memory(place.memory), show_memory(place.peak_memory())
+    return {
+        "class": "MemoryError",
+        "message": f"the memory of its compute was used up: the limit is {limit}, the peak was {peak}",
+        "reason": "oom",
     }
 
 

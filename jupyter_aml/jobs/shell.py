@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from jupyter_aml.compute.engines.local.slice import Slice
 from jupyter_aml.errors import InvalidError, did_you_mean
 from jupyter_aml.jobs.warm.fork import die_with_parent
 
@@ -36,11 +37,19 @@ def fill_inputs(command: str, inputs: Mapping[str, Any]) -> str:
 class ShellCommand:
     """A running command: the leader of its own session and process group."""
 
-    def __init__(self, command: str, cwd: Path, environment: Mapping[str, str], output: int) -> None:
+    def __init__(
+        self,
+        command: str,
+        cwd: Path,
+        environment: Mapping[str, str],
+        output: int,
+        place: Slice | None = None,
+    ) -> None:
         parent = os.getpid()
+        program = ["/bin/sh", "-c", command]
         # The user asked for a shell command; it is run as the user's own process, inside the job.
         self._process = subprocess.Popen(
-            ["/bin/sh", "-c", command],
+            program if place is None else place.wrapped(program),
             cwd=cwd,
             env=dict(environment),
             stdin=subprocess.DEVNULL,
@@ -51,6 +60,10 @@ class ShellCommand:
             preexec_fn=lambda: die_with_parent(parent),  # noqa: PLW1509
         )
         self.pid = self._process.pid
+
+    def poll(self) -> int | None:
+        """The exit code, or minus the number of the signal that ended it; None while it runs."""
+        return self._process.poll()
 
     def wait(self) -> int:
         """Wait for its end; the exit code, or minus the number of the signal that ended it."""

@@ -16,7 +16,7 @@ from pathlib import Path
 import pathspec
 
 from jupyter_aml import limits
-from jupyter_aml.core.paths import aml_home, check_logical_path
+from jupyter_aml.core.paths import WorkspaceFolder, aml_home, check_logical_path
 from jupyter_aml.errors import InvalidError, TooLargeError
 
 _NEVER = (".git/", ".ipynb_checkpoints/", "__pycache__/", ".DS_Store", ".venv/", ".aml/", ".azureml/")
@@ -38,6 +38,11 @@ def list_snapshot(folder: Path, *, modules_only: bool = False) -> list[LocalFile
     ``modules_only`` takes what Python would import from there and nothing else: its ``.py`` files and those
     of the packages in it. A notebook may well lie in a home folder, which nobody wants to send.
     """
+    if _holds_workspaces(folder):
+        raise InvalidError(
+            f"The folder {folder} is where a workspace is kept, and nothing of that goes with a run.",
+            hint="Keep your own files in a folder of their own.",
+        )
     files = list(_walk(folder, folder, [], modules_only=modules_only))
     total = sum(file.size for file in files)
     if len(files) > limits.SNAPSHOT_FILES or total > limits.SNAPSHOT_BYTES:
@@ -57,7 +62,7 @@ def _walk(
         if entry.is_symlink() or _ignored(path, entry.is_dir(follow_symlinks=False), rules):
             continue
         if entry.is_dir(follow_symlinks=False):
-            if _holds_workspaces(entry.path):
+            if _holds_workspaces(Path(entry.path)):
                 continue
             if not modules_only or Path(entry.path, "__init__.py").is_file():
                 yield from _walk(root, Path(entry.path), rules, modules_only=modules_only)
@@ -94,8 +99,11 @@ def _read_rules(path: Path) -> pathspec.GitIgnoreSpec:
     return pathspec.GitIgnoreSpec.from_lines(path.read_text(encoding="utf-8", errors="replace").splitlines())
 
 
-def _holds_workspaces(path: str) -> bool:
-    """Whether ``path`` is where the workspaces are: they, and the tokens in them, never go along."""
+def _holds_workspaces(path: Path) -> bool:
+    """Whether ``path`` is a workspace or where they all are: they, and the tokens in them, never go along."""
+    folder = WorkspaceFolder(path)
+    if folder.description.is_file() and folder.run.is_dir():
+        return True
     return os.path.realpath(path) == os.path.realpath(aml_home())
 
 

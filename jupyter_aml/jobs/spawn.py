@@ -6,10 +6,11 @@ import subprocess
 import sys
 import threading
 
-from jupyter_aml.client.launch import kept_environment
+from jupyter_aml.client.launch import agent_environment, kept_environment
 from jupyter_aml.core.paths import RunFolder
 from jupyter_aml.jobs.warm.pool import DEFAULT_PRELOAD, PoolUnavailable, WarmPool
 
+RUNNER = "jupyter_aml.jobs.runner"
 _BOOT_AFTER_SECONDS = 3.0
 
 
@@ -26,10 +27,10 @@ class Spawner:
         self._pool = WarmPool(preload=preload, environment=environment) if warm else None
         self._environment = environment
 
-    def spawn(self, folder: RunFolder, attempt: int) -> None:
-        """Start the runner of an attempt and return at once."""
+    def spawn(self, folder: RunFolder, attempt: int, program: str = RUNNER) -> None:
+        """Start the runner of an attempt and return at once; ``program``: what takes its place."""
         arguments = [str(folder.root), str(attempt)]
-        if self._pool is not None:
+        if self._pool is not None and program == RUNNER:
             try:
                 if self._pool.is_ready():
                     self._pool.fork_runner(arguments, self._environment)
@@ -41,12 +42,13 @@ class Spawner:
             later.daemon = True
             later.start()
         process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "jupyter_aml.jobs.runner", *arguments],
+            [sys.executable, "-P", "-m", program, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            cwd=folder.root,
-            env=self._environment,
+            # A run's end ends whatever works in its folder: a courier is none of the run's own.
+            cwd=folder.root if program == RUNNER else folder.root.parent,
+            env=self._environment if program == RUNNER else self._environment | agent_environment(),
             start_new_session=True,
         )
         threading.Thread(target=process.wait, name="aml-runner-reaper", daemon=True).start()

@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_aml.core.blobs import Blob, bytes_digest, file_digest
-from jupyter_aml.errors import InvalidError, did_you_mean
-from jupyter_aml.jobs.model import Job, NotebookModel, duration
+from jupyter_aml.core.durations import duration
+from jupyter_aml.environments.environment import reference_to
+from jupyter_aml.jobs.model import Job, NotebookModel
 from jupyter_aml.jobs.snapshot import LocalFile, list_snapshot
 from jupyter_aml.tracking.run import Run
 from jupyter_aml.tracking.source import source_of
 
 if TYPE_CHECKING:
     from jupyter_aml.client import Client
-
-COMPUTES = ("local",)
+    from jupyter_aml.environments.environment import EnvironmentLike
 
 
 def submit_job(
@@ -28,22 +28,23 @@ def submit_job(
     experiment: str | None = None,
     display_name: str | None = None,
     tags: Mapping[str, str] | None = None,
+    environment: EnvironmentLike | None = None,
 ) -> Run:
-    """Take the job's files along, queue it, and return its run."""
-    target = compute or "local"
-    if target not in COMPUTES:
-        raise InvalidError(
-            f"There is no compute {target!r}.",
-            hint=did_you_mean(target, COMPUTES) or "Use local, this machine.",
-        )
+    """Take the job's files along, queue it, and return its run.
+
+    ``environment`` takes the place of the job's own.
+    """
+    wanted = job.environment if environment is None else environment
+    spec = job.spec.model_dump(mode="json")
+    spec["environment"] = None if wanted is None else reference_to(client, wanted)
     files = _send_files(client, job)
     found = client.call(
         "submit_job",
-        job=job.spec.model_dump(mode="json"),
+        job=spec,
         files=files,
         experiment=experiment or job.experiment_name or "default",
         display_name=display_name or job.display_name,
-        compute=target,
+        compute=compute or "local",
         tags={**job.tags, **{name: str(value) for name, value in (tags or {}).items()}},
         source=source_of((job.folder or Path.cwd()).absolute()),
     )

@@ -14,6 +14,7 @@ from typing import Protocol
 
 from jupyter_aml import limits
 
+PREEMPT_FILE = "preempt"  # beside the file that says to cancel
 _LOOK_SECONDS = 0.05
 _FILES_SECONDS = 1.0
 
@@ -32,7 +33,10 @@ class Stoppable(Protocol):
 
 
 class Watch(threading.Thread):
-    """Watches until `finish`; ``reason`` is ``canceled`` or ``timeout`` once it has begun to stop the job."""
+    """Watches until `finish`.
+
+    ``reason`` is ``canceled``, ``preempted`` or ``timeout`` once it has begun to stop the job.
+    """
 
     def __init__(
         self, job: Stoppable, cancel_file: Path, timeout: float | None, take_files: Callable[[], None]
@@ -64,14 +68,17 @@ class Watch(threading.Thread):
     def _why_stop(self) -> str | None:
         if self._cancel_file.exists():
             return "canceled"
+        if self._cancel_file.with_name(PREEMPT_FILE).exists():
+            return "preempted"
         if self._deadline is not None and time.monotonic() > self._deadline:
             return "timeout"
         return None
 
     def _stop(self) -> None:
-        self._job.interrupt()
-        if self._done.wait(limits.CANCEL_GRACE_SECONDS):
-            return
+        if self.reason != "preempted":  # whose room is wanted is told by SIGTERM, as elsewhere
+            self._job.interrupt()
+            if self._done.wait(limits.CANCEL_GRACE_SECONDS):
+                return
         self._job.terminate()
         if self._done.wait(limits.TERMINATE_GRACE_SECONDS):
             return

@@ -10,10 +10,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from jupyter_aml.compute.engines.local.slice import Slice
 from jupyter_aml.core.blobs import BlobCorruptError, BlobStore
 from jupyter_aml.core.durable import write_durably
 from jupyter_aml.core.paths import WorkspaceFolder, make_private
@@ -24,7 +25,11 @@ class Assignment:
     """One attempt of a run, as the service hands it to a runner.
 
     ``files`` are the snapshot's ``{path, digest, size, executable}``; ``environment`` is the job's whole
-    environment but for what the runner adds; ``doorbell`` is the socket that wakes the service.
+    environment but for what the runner adds; ``doorbell`` is the socket that wakes the service. ``slices``
+    are the parts of this machine the job is held to, one for each of its nodes; none for the whole of it.
+    ``compute`` is where the run was sent.
+    ``python_environment`` is the environment the job names, as `environments.assign` tells it; None for the
+    service's own Python.
     """
 
     run_id: str
@@ -37,6 +42,9 @@ class Assignment:
     token: str
     environment: dict[str, str]
     doorbell: str
+    slices: list[dict[str, Any]] = field(default_factory=list)
+    python_environment: dict[str, Any] | None = None
+    compute: str = "local"
 
     def save(self, folder: Path) -> None:
         """Write it to an attempt's folder."""
@@ -48,11 +56,21 @@ class Assignment:
         """Read it back."""
         return cls(**json.loads((folder / "spec.json").read_bytes()))
 
-    def job_environment(self) -> dict[str, str]:
-        """The environment of the job's own processes."""
+    def places(self) -> list[Slice]:
+        """The slices of this machine the job is held to, one for each of its nodes."""
+        return [Slice.from_json(found) for found in self.slices]
+
+    def place(self) -> Slice | None:
+        """The first of its slices."""
+        return Slice.from_json(self.slices[0]) if self.slices else None
+
+    def job_environment(self, prepared: dict[str, str] | None = None) -> dict[str, str]:
+        """The environment of the job's own processes; ``prepared`` takes the place of ``environment``."""
         run_folder = WorkspaceFolder(Path(self.workspace)).run_folder(self.run_id)
+        place = self.place()
         return {
-            **self.environment,
+            **(self.environment if prepared is None else prepared),
+            **(place.environment() if place else {}),
             **self.job["environment_variables"],
             "AML_RUN_ID": self.run_id,
             "AML_ATTEMPT": str(self.attempt),

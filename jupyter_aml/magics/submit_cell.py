@@ -59,6 +59,7 @@ def submit(
     cell: str,
     shell: InteractiveShell,
     compute: str | None,
+    environment: str | None,
     experiment: str | None,
     name: str | None,
     include: Sequence[str] | None,
@@ -83,7 +84,12 @@ def submit(
     job = cell_job(cell, shell.user_ns, include=include, returns=returns, timeout=timeout)
     session.say(f"{job.summary} → compute {compute or 'local'}")
     run = session.workspace.submit(
-        job, compute=compute, experiment=experiment, display_name=name, tags=tag_pairs(tags)
+        job,
+        compute=compute,
+        experiment=experiment,
+        display_name=name,
+        tags=tag_pairs(tags),
+        environment=environment,
     )
     session.last_run = run
     if variable is not None:

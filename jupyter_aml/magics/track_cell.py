@@ -27,7 +27,7 @@ commands = Commands()
 
 @commands.add(
     "track",
-    *WHERE[1:],
+    *WHERE[2:],
     option("--set-tag", name="tags", metavar="NAME=VALUE", arity="repeated", help="a tag of the run"),
     AS,
     cell=True,

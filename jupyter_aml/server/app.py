@@ -13,9 +13,10 @@ from traitlets import Unicode
 from jupyter_aml.client import Location
 from jupyter_aml.server.exposure import check_exposure
 from jupyter_aml.server.handler import RELAY_SETTING, SERVICE_SETTING
+from jupyter_aml.server.kernels import KernelActivity, offer_kernels
 from jupyter_aml.server.openapi import OpenApiHandler
 from jupyter_aml.server.proxy import ServiceHandler
-from jupyter_aml.server.relay import SCHEMA_FILE, SCHEMA_ID, EventRelay
+from jupyter_aml.server.relay import SCHEMA_FILES, EventRelay
 from jupyter_aml.server.submit import SubmitHandler
 from jupyter_aml.server.upstream import Service
 
@@ -38,9 +39,11 @@ class AmlApp(ExtensionApp):
 
     def initialize_settings(self) -> None:
         """Make what the handlers share."""
-        self.service = Service(self.workspace, self._check)
+        self.service = Service(self.workspace, self._take)
         self.relay = EventRelay(self.service, self._emit, self.log)
-        self._events.register_event_schema(SCHEMA_FILE)
+        self.activity = KernelActivity(self.service, self._server.kernel_manager, self.log)
+        for file in SCHEMA_FILES:
+            self._events.register_event_schema(file)
         self.settings.update({SERVICE_SETTING: self.service, RELAY_SETTING: self.relay})
 
     def initialize_handlers(self) -> None:
@@ -55,10 +58,12 @@ class AmlApp(ExtensionApp):
 
     async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:
         self.relay.start()
+        self.activity.start()
 
     async def stop_extension(self) -> None:
         """Close what was opened; the service and its runs go on."""
         await self.relay.stop()
+        await self.activity.stop()
         await self.service.close()
 
     @property
@@ -71,11 +76,15 @@ class AmlApp(ExtensionApp):
         assert self._server.event_logger is not None
         return self._server.event_logger
 
-    def _check(self, location: Location) -> None:
+    def _take(self, location: Location) -> None:
+        """Take the workspace that was found as the one to serve; raises where it must not be."""
         contents = self._server.contents_manager
         root_dir = getattr(contents, "root_dir", "")
         if root_dir and location.root is not None:
             check_exposure(location.root, Path(root_dir), allow_hidden=contents.allow_hidden)
+        kernels = self._server.kernel_spec_manager
+        if location.root is not None and kernels is not None:
+            offer_kernels(kernels, location.root)
 
-    def _emit(self, data: dict[str, Any]) -> None:
-        self._events.emit(schema_id=SCHEMA_ID, data=data)
+    def _emit(self, schema_id: str, data: dict[str, Any]) -> None:
+        self._events.emit(schema_id=schema_id, data=data)

@@ -13,14 +13,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from jupyter_aml import limits
 from jupyter_aml.client import Location
+from jupyter_aml.core.strict_json import parse
 from jupyter_aml.errors import InvalidError, NotFoundError
 from jupyter_aml.jobs.model import notebook
-from jupyter_aml.service.strict_json import parse
 from jupyter_aml.workspace import Workspace
 
 
 class SubmitNotebook(BaseModel):
-    """What to submit: a notebook by its path in Jupyter's contents, and values for its parameters."""
+    """What to submit: a notebook by its path in Jupyter's contents, its parameters' values, and where to."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -28,6 +28,8 @@ class SubmitNotebook(BaseModel):
     parameters: dict[str, Any] = {}
     experiment: str | None = None
     display_name: str | None = Field(None, max_length=limits.DISPLAY_NAME_LENGTH)
+    compute: str | None = Field(None, min_length=1, max_length=60)
+    environment: str | None = Field(None, min_length=1, max_length=400)
 
 
 def submit_notebook(location: Location, root_dir: Path, body: bytes, *, allow_hidden: bool) -> dict[str, Any]:
@@ -37,7 +39,10 @@ def submit_notebook(location: Location, root_dir: Path, body: bytes, *, allow_hi
     workspace = Workspace(location)
     try:
         run = workspace.submit(
-            notebook(file, wanted.parameters), experiment=wanted.experiment, display_name=wanted.display_name
+            notebook(file, wanted.parameters, environment=wanted.environment),
+            compute=wanted.compute,
+            experiment=wanted.experiment,
+            display_name=wanted.display_name,
         )
         return dict(workspace.client.call("get_run", run_id=run.id))
     finally:

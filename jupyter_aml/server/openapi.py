@@ -26,7 +26,11 @@ _SUBMIT = {
             "201": {
                 "description": "The run, queued.",
                 "content": {"application/json": {"schema": {"$ref": "#/components/schemas/RunModel"}}},
-            }
+            },
+            "4XX": {
+                "description": "The request was refused.",
+                "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Refusal"}}},
+            },
         },
     }
 }

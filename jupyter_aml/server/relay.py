@@ -1,5 +1,7 @@
 """The service's events, given out again as Jupyter events: ids, states and progress, nothing logged.
 
+What happens to runs and what happens to computes have a schema each.
+
 One task in the server's event loop reads the service's stream. It starts the service once, when the Jupyter
 server has come up, and again when the service was killed (its announcement is still there). A service that
 was stopped on purpose or left for idleness is not dragged back: the relay waits until somebody needs it.
@@ -18,18 +20,23 @@ from jupyter_aml.errors import AmlError
 from jupyter_aml.server.upstream import Service
 
 SCHEMA_ID = "https://schema.jupyter-aml.org/run/v1"
-SCHEMA_FILE = Path(__file__).parent / "event_schemas" / "run" / "v1.yaml"
+COMPUTE_SCHEMA_ID = "https://schema.jupyter-aml.org/compute/v1"
+_SCHEMAS = Path(__file__).parent / "event_schemas"
+SCHEMA_FILES = (_SCHEMAS / "run" / "v1.yaml", _SCHEMAS / "compute" / "v1.yaml")
 _FIRST_DELAY = 0.25
 _LAST_DELAY = 30.0
 _LOOK_SECONDS = 1.0
-_FIELDS = ("run_id", "experiment", "status", "progress")
+_RUN_FIELDS = ("run_id", "experiment", "status", "progress")
+_COMPUTE_FIELDS = ("compute", "state", "message")
 
 
 class EventRelay:
     """See the module."""
 
-    def __init__(self, service: Service, emit: Callable[[dict[str, Any]], Any], log: logging.Logger) -> None:
-        """``emit`` takes the data of one event; it may raise where the data do not fit the schema."""
+    def __init__(
+        self, service: Service, emit: Callable[[str, dict[str, Any]], Any], log: logging.Logger
+    ) -> None:
+        """``emit`` takes a schema's id and the data of one event; it may raise where they do not fit."""
         self._service = service
         self._emit = emit
         self._log = log
@@ -69,12 +76,14 @@ class EventRelay:
             await asyncio.sleep(_LOOK_SECONDS)
 
     def _relay(self, event: Mapping[str, Any]) -> None:
-        data = {name: event.get(name) for name in _FIELDS}
+        schema, fields = (
+            (COMPUTE_SCHEMA_ID, _COMPUTE_FIELDS) if "compute" in event else (SCHEMA_ID, _RUN_FIELDS)
+        )
         try:
-            self._emit(data)
+            self._emit(schema, {name: event.get(name) for name in fields})
         # Another extension's modifier, or an event of a newer service, must not end the relay.
         except Exception:  # noqa: BLE001
-            self._log.warning("An event of run %s could not be given out", data["run_id"], exc_info=True)
+            self._log.warning("The event of %s could not be given out", event.get(fields[0]), exc_info=True)
 
     def _say(self, error: AmlError) -> None:
         """Log why there are no events, once for each reason."""

@@ -17,7 +17,7 @@ from jupyter_aml.server.handler import AmlHandler, refusing
 
 @web.stream_request_body
 class SubmitHandler(AmlHandler):
-    """``POST /aml/api/v1/notebooks/submit {path, parameters, experiment?, display_name?}``."""
+    """``POST /aml/api/v1/notebooks/submit {path, parameters, experiment?, display_name?, compute?}``."""
 
     def initialize(self, name: str) -> None:
         """Nothing has been received yet."""

@@ -20,12 +20,14 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.responses import Response
 
 import jupyter_aml
+from jupyter_aml import mlflow
 from jupyter_aml.core.access import Principal, authorize
 from jupyter_aml.core.database import storage_error
 from jupyter_aml.core.operation import Context, Operation, Store
+from jupyter_aml.core.strict_json import StrictRequest
 from jupyter_aml.errors import AmlError, InternalError, InvalidError, NotFoundError
+from jupyter_aml.mlflow.app import MlflowApp
 from jupyter_aml.service.gate import SECURITY_HEADERS, Gate
-from jupyter_aml.service.strict_json import StrictRequest
 from jupyter_aml.tracking.reading import is_below
 
 PREFIX = "/api/v1"
@@ -77,6 +79,7 @@ def build_app(
     app.router.route_class = StrictRoute
     for operation in operations:
         _add_route(app, store, operation)
+    app.mount(mlflow.PREFIX, MlflowApp(store))
     app.add_middleware(Gate, principal_of=gate)
     app.add_exception_handler(AmlError, _aml_error)
     app.add_exception_handler(RequestValidationError, _validation_error)

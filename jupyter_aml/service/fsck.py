@@ -1,6 +1,6 @@
 """Checking that a workspace is whole: each invariant is a function that names what breaks it.
 
-The numbers are those of the list of invariants the project keeps (F1 to F14); those about models and
+The numbers are those of the list of invariants the project keeps (F1 to F14); those about
 endpoints come with them. The check reads only; it may run beside everything else.
 """
 
@@ -17,9 +17,11 @@ import sqlalchemy as sa
 from jupyter_aml.core.journal import LifeLock
 from jupyter_aml.core.operation import Store
 from jupyter_aml.jobs.processes import marked
+from jupyter_aml.models.check import check_models
+from jupyter_aml.models.tables import model_files
 from jupyter_aml.service.garbage import is_referenced
 from jupyter_aml.tracking import states
-from jupyter_aml.tracking.model import FINAL, FOLLOWS, Status
+from jupyter_aml.tracking.model import FINAL, FOLLOWS, MLFLOW_KIND, Status
 from jupyter_aml.tracking.tables import (
     SEQUENCE_BITS,
     artifacts,
@@ -86,7 +88,7 @@ def _live_runs(store: Store) -> Iterator[str]:
         rows = connection.execute(
             sa.select(r.id, r.status, r.attempt, sa.func.max(transitions.c.at).label("since"))
             .join(transitions, transitions.c.run == r.number)
-            .where(r.status.not_in(waiting))
+            .where(r.status.not_in(waiting), r.kind != MLFLOW_KIND)
             .group_by(r.number)
         ).all()
     for row in rows:
@@ -184,7 +186,8 @@ def _logs(folder: Path) -> Iterator[Path]:
 
 def _blobs(store: Store, *, full: bool) -> Iterator[str]:
     with store.database.read() as connection:
-        for table, what in ((artifacts, "an artifact"), (snapshot_files, "a snapshot")):
+        tables = ((artifacts, "an artifact"), (snapshot_files, "a snapshot"), (model_files, "a model"))
+        for table, what in tables:
             for digest, size in connection.execute(sa.select(table.c.digest, table.c.size).distinct()):
                 if not store.blobs.has(digest):
                     yield f"F6 blob {digest} of {what} is missing"
@@ -208,4 +211,5 @@ _CHECKS: tuple[Callable[[Store], Iterator[str]], ...] = (
     _processes,
     _modes,
     _canaries,
+    check_models,
 )

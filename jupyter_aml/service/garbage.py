@@ -1,6 +1,6 @@
 """Removing blobs that nothing refers to.
 
-A blob is live while an artifact or a snapshot names it. One that was put within the grace time is left,
+A blob is live while an artifact, a snapshot or a model names it. One that was put within the grace time is left,
 because its row may be about to be written; the reference is looked up again right before the removal.
 """
 
@@ -9,14 +9,15 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from jupyter_aml.core.operation import Store
+from jupyter_aml.models.tables import model_files
 from jupyter_aml.tracking.tables import artifacts, runs, snapshot_files
 
 GRACE_SECONDS = 24 * 3600.0
 
 
 def is_referenced(connection: sa.Connection, digest: str) -> bool:
-    """Whether an artifact or a snapshot names the blob."""
-    for table in (artifacts, snapshot_files):
+    """Whether an artifact, a snapshot or a model names the blob."""
+    for table in (artifacts, snapshot_files, model_files):
         found = connection.execute(sa.select(sa.literal(1)).where(table.c.digest == digest).limit(1))
         if found.scalar_one_or_none():
             return True

@@ -16,7 +16,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from jupyter_aml import limits
+from jupyter_aml import limits, mlflow
 from jupyter_aml.core.access import Principal
 from jupyter_aml.errors import (
     AmlError,
@@ -25,6 +25,7 @@ from jupyter_aml.errors import (
     UnauthenticatedError,
     UnavailableError,
 )
+from jupyter_aml.mlflow.errors import problem
 
 log = logging.getLogger("jupyter_aml.service")
 SECURITY_HEADERS = {
@@ -60,16 +61,18 @@ class Gate:
         try:
             headers = Headers(scope=scope)
             _check_host(headers.getlist("host"))
-            scope["principal"] = self._principal(headers)
+            scope["principal"] = self._principal(headers, scope["path"])
             bounded = _bounded(headers, scope, receive)
         except AmlError as error:
             # The connection ends with the answer, so that a body is not even read to be thrown away.
-            refusal = JSONResponse(error.to_json(), error.http_status, {"Connection": "close"})
+            is_mlflow = scope["path"].startswith(f"{mlflow.PREFIX}/")
+            body = problem(error) if is_mlflow else error.to_json()
+            refusal = JSONResponse(body, error.http_status, {"Connection": "close"})
             await refusal(scope, receive, send_safely)
             return
         await self._app(scope, bounded, send_safely)
 
-    def _principal(self, headers: Headers) -> Principal:
+    def _principal(self, headers: Headers, path: str) -> Principal:
         given = headers.getlist("authorization")
         if len(given) == 1 and given[0].startswith("Bearer "):
             try:
@@ -81,7 +84,7 @@ class Gate:
                 raise UnavailableError(
                     "The service cannot check now who calls.", hint="Its log says more: run/service.log."
                 ) from error
-            if principal is not None:
+            if principal is not None and path.startswith(principal.only):
                 return principal
         raise UnauthenticatedError(
             "The workspace service does not know this token.",

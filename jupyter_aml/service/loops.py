@@ -13,12 +13,17 @@ import time
 from pathlib import Path
 
 from jupyter_aml.client.launch import is_warm, kept_environment
+from jupyter_aml.compute.loop import ComputeLoop
+from jupyter_aml.core.faults import Faults
 from jupyter_aml.core.operation import Store
 from jupyter_aml.errors import UnavailableError
 from jupyter_aml.jobs.queue import Queue
 from jupyter_aml.jobs.spawn import Spawner
 from jupyter_aml.jobs.warm.pool import DEFAULT_PRELOAD
+from jupyter_aml.mlflow.operations import tracking_variables
 from jupyter_aml.service.garbage import collect_garbage
+from jupyter_aml.service.instance_environments import InstanceEnvironments
+from jupyter_aml.tracking import states
 from jupyter_aml.tracking.model import FINAL
 from jupyter_aml.tracking.tables import runs
 
@@ -36,9 +41,20 @@ class Loops:
         self._doorbell = doorbell
         self._spawner = Spawner(warm=is_warm(), preload=_preload())
         slots = int(os.environ.get("AML_MAX_RUNS", "0")) or os.cpu_count() or 1
-        self._queue = Queue(store, self._spawner.spawn, slots, job_environment(), str(doorbell))
+        self._computes = ComputeLoop(store)
+        self._environments = InstanceEnvironments(store)
+        self._queue = Queue(
+            store,
+            self._spawner.spawn,
+            slots,
+            job_environment(),
+            str(doorbell),
+            self._computes,
+            lambda row: tracking_variables(store, row),
+        )
         self._stopping = threading.Event()
         self._unfinished = 0
+        self._moving = False
         self._bell = _bell(doorbell)
         self._threads = [
             threading.Thread(target=self._run, name="aml-loops", daemon=True),
@@ -55,14 +71,15 @@ class Loops:
         """End; jobs live on."""
         self._stopping.set()
         self._store.signals.wake()
+        self._environments.stop()
         self._threads[0].join()
         self._spawner.close()
         self._bell.close()
         self._doorbell.unlink(missing_ok=True)
 
     def busy(self) -> bool:
-        """Whether any run is unfinished."""
-        return self._unfinished > 0
+        """Whether any run is unfinished or any machine is on."""
+        return self._unfinished > 0 or self._computes.is_on()
 
     def _hear(self) -> None:
         while not self._stopping.is_set():
@@ -83,10 +100,19 @@ class Loops:
             if time.monotonic() > next_garbage and not self._unfinished:
                 self._guarded(lambda: collect_garbage(self._store))
                 next_garbage = time.monotonic() + _GARBAGE_SECONDS
-            signals.work.wait(_BUSY_SECONDS if self._unfinished else _IDLE_SECONDS)
+            busy = self._unfinished or self._moving
+            signals.work.wait(_BUSY_SECONDS if busy else _IDLE_SECONDS)
 
     def _step(self) -> None:
-        self._unfinished = self._queue.step()
+        faults = Faults()
+        with faults.kept():
+            self._moving = self._computes.step(self._environments.step())
+        with faults.kept():
+            self._unfinished = self._queue.step()
+        with faults.kept():
+            if self._computes.clusters.step(states.now()):  # nodes that have just become free, or are wanted
+                self._store.signals.wake()
+        faults.raise_first()
 
     def _guarded(self, action: object) -> None:
         """A loop outlives whatever one of its steps meets: a full disk, a locked file, a fault of ours."""

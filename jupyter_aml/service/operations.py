@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 import jupyter_aml
 from jupyter_aml import limits
+from jupyter_aml.core.durable import why_not_writable
 from jupyter_aml.core.operation import Context, Operation, Operations
 from jupyter_aml.core.workspace import read_workspace
 from jupyter_aml.service.fsck import check_store
@@ -98,6 +99,11 @@ def health(context: Context) -> dict[str, str]:
     """Whether the database answers."""
     with context.database.read() as connection:
         connection.execute(sa.select(1))
+    folder = context.store.folder
+    for place in (folder.root, folder.blobs, folder.runs):
+        reason = why_not_writable(place)
+        if reason is not None:
+            return {"status": "degraded", "reason": reason}
     return {"status": "ok"}
 
 
@@ -137,7 +143,10 @@ def stop_service(context: Context) -> dict[str, str]:
 
 @operations.add("GET", "/events", action="read", resource="aml.runs")
 async def events(context: Context) -> StreamingResponse:
-    """Server-sent events: ids, states and progress of runs as they change. Missed ones are not repeated."""
+    """Server-sent events: ids, states and progress of runs, names and states of computes, as they change.
+
+    Missed ones are not repeated.
+    """
     loop = asyncio.get_running_loop()
     queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue(limits.EVENT_QUEUE_LENGTH)
 
@@ -158,7 +167,7 @@ async def events(context: Context) -> StreamingResponse:
                     continue
                 if "stop" in event:
                     return
-                if "run_id" not in event:
+                if "run_id" not in event and "compute" not in event:
                     continue
                 yield f"data: {json.dumps(event)}\n\n"
         finally:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import getpass
 import hashlib
 import json
 import logging
@@ -25,17 +26,27 @@ import uvicorn
 
 import jupyter_aml
 from jupyter_aml import limits
+from jupyter_aml.compute import operations as compute
+from jupyter_aml.compute.engines.local import cgroups
+from jupyter_aml.compute.engines.ssh import attach
+from jupyter_aml.compute.kernels import operations as kernels
 from jupyter_aml.core.access import Principal
 from jupyter_aml.core.blobs import BlobStore
 from jupyter_aml.core.database import Database
 from jupyter_aml.core.durable import write_durably
 from jupyter_aml.core.journal import LifeLock
+from jupyter_aml.core.loopback import Loopback
 from jupyter_aml.core.operation import Operation, Store
 from jupyter_aml.core.paths import WorkspaceFolder, make_private
 from jupyter_aml.core.tokens import new_token, same_token, token_digest
 from jupyter_aml.core.workspace import read_workspace
+from jupyter_aml.environments import operations as environments
 from jupyter_aml.jobs import operations as jobs
 from jupyter_aml.jobs.tokens import run_of_token
+from jupyter_aml.mlflow import PREFIX as MLFLOW
+from jupyter_aml.mlflow import operations as mlflow
+from jupyter_aml.mlflow import tracking_token
+from jupyter_aml.models import operations as models
 from jupyter_aml.service import operations as service
 from jupyter_aml.service.app import build_app
 from jupyter_aml.service.loops import Loops
@@ -48,7 +59,7 @@ _SOCKET_PATH_LIMIT = 100  # bytes; the kernel's is 108 with the terminating zero
 
 def all_operations() -> list[Operation]:
     """Every operation the service has."""
-    rooms = (service, tracking, contents, experiments, jobs)
+    rooms = (service, tracking, contents, experiments, jobs, compute, attach, kernels, environments, models, mlflow)
     return service.serve_operations([operation for room in rooms for operation in room.operations])
 
 
@@ -60,7 +71,8 @@ def open_store(root: Path) -> Store:
         make_private(part)
     secret = hashlib.sha256(b"page tokens " + _token(folder).encode()).digest()
     database = Database(folder.database)
-    return Store(folder, database, BlobStore(folder.blobs), description["id"], secret)
+    loopback = Loopback(folder.port)
+    return Store(folder, database, BlobStore(folder.blobs), description["id"], secret, loopback)
 
 
 def run_service(root: Path) -> int:
@@ -72,7 +84,9 @@ def run_service(root: Path) -> int:
     lock = LifeLock(folder.lock)
     if not lock.take():
         return 0
+    cgroups.leave()  # who started it may be a kernel or a job on a compute, and this is to outlive that
     store = open_store(root)
+    log.warning("single-user mode: jobs run as %s and can do what that account can", getpass.getuser())
     try:
         asyncio.run(_serve(store))
     finally:
@@ -87,11 +101,7 @@ async def _serve(store: Store) -> None:
     token = _token(store.folder)
     app = build_app(store, all_operations(), _gate(store, token))
     listener, address = _listen(store.folder)
-    config = uvicorn.Config(
-        app, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=3,
-        server_header=False, date_header=False, timeout_keep_alive=75,
-    )  # fmt: skip
-    server = uvicorn.Server(config)
+    server = _server(app)
     loops = Loops(store, _socket_path(store.folder).with_name("doorbell.sock"))
     last_used = time.monotonic()
 
@@ -100,30 +110,60 @@ async def _serve(store: Store) -> None:
         last_used = time.monotonic()
         await app(scope, receive, send)
 
-    config.app = counted
+    server.config.app = counted
+    loop = asyncio.get_running_loop()
+    mlflow_server = _server(_only_mlflow(counted))
+    serving_mlflow: list[asyncio.Task[None]] = []
+
+    def serve_mlflow(port: socket.socket) -> None:
+        task = asyncio.create_task(_serve_until_exit(mlflow_server, port))
+        serving_mlflow.append(task)
 
     def stop() -> None:
         store.folder.address.unlink(missing_ok=True)  # first, so that who sees a stream end reads no address
-        server.should_exit = True
+        server.should_exit = mlflow_server.should_exit = True
 
-    loop = asyncio.get_running_loop()
     store.signals.listen(lambda event: "stop" in event and loop.call_soon_threadsafe(stop))
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, lambda: store.signals.publish({"stop": True}))
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+    store.loopback.attach(lambda listener: loop.call_soon_threadsafe(serve_mlflow, listener))
     loops.start()
     serving = asyncio.create_task(_serve_until_exit(server, listener))
     _announce(store.folder, address)
     try:
         while not serving.done():
             await asyncio.wait([serving], timeout=1)
-            if not loops.busy() and time.monotonic() - last_used > limits.SERVICE_IDLE_SECONDS:
+            patience = limits.SERVICE_IDLE_SECONDS
+            if store.loopback.is_promised:
+                patience = max(patience, limits.SERVICE_PORT_IDLE_SECONDS)
+            if not loops.busy() and time.monotonic() - last_used > patience:
                 store.signals.publish({"stop": True})
-        await serving
+        await asyncio.gather(serving, *serving_mlflow)
     finally:
         store.folder.address.unlink(missing_ok=True)
         loops.stop()
+
+
+def _server(app: Any) -> uvicorn.Server:
+    config = uvicorn.Config(
+        app, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=3,
+        server_header=False, date_header=False, timeout_keep_alive=75,
+    )  # fmt: skip
+    server = uvicorn.Server(config)
+    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+    return server
+
+
+def _only_mlflow(app: Any) -> Any:
+    """What is served on the port: MLflow's protocol; every other path looks as if there were nothing."""
+
+    async def only(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http" and not scope["path"].startswith(f"{MLFLOW}/"):
+            scope = {**scope, "path": f"{MLFLOW}/", "raw_path": f"{MLFLOW}/".encode()}
+        await app(scope, receive, send)
+
+    return only
 
 
 async def _serve_until_exit(server: uvicorn.Server, listener: socket.socket) -> None:
@@ -132,14 +172,14 @@ async def _serve_until_exit(server: uvicorn.Server, listener: socket.socket) -> 
 
 
 def _gate(store: Store, token: str) -> Callable[[str], Principal | None]:
-    digest = token_digest(token)
-    import getpass
-
+    digest, mlflow_digest = token_digest(token), token_digest(tracking_token(token))
     user = getpass.getuser()
 
     def principal_of(given: str) -> Principal | None:
         if same_token(given, digest):
             return Principal(user)
+        if same_token(given, mlflow_digest):
+            return Principal(user, only=f"{MLFLOW}/")
         run_id = run_of_token(store, given)
         return None if run_id is None else Principal(user, run_id)
 

@@ -27,6 +27,7 @@ from jupyter_aml.tracking.model import (
     Logs,
     MetricModel,
     Metrics,
+    MetricValues,
     Snapshot,
     SnapshotFile,
     Status,
@@ -105,7 +106,7 @@ def metric_values(
     context: Context,
     run_id: RunPath,
     name: Annotated[str, Query(max_length=limits.METRIC_NAME_LENGTH)],
-) -> dict[str, list[Any]]:
+) -> MetricValues:
     """Every value of a metric that is no scalar, in the order logged."""
     ingest_for_reading(context.store, run_id)
     s, o = metric_series.c, metric_objects.c
@@ -117,7 +118,7 @@ def metric_values(
             .where(s.run == number, s.name == name)
             .order_by(o.sequence)
         )
-        return {"items": list(values.scalars())}
+        return MetricValues(items=list(values.scalars()))
 
 
 @operations.add("GET", "/runs/{run_id}/artifacts", action="read", resource="aml.runs")

@@ -14,7 +14,7 @@ from jupyter_aml.core.paths import check_name, check_value
 from jupyter_aml.errors import ConflictError, InvalidError, NotFoundError, did_you_mean
 from jupyter_aml.tracking import states
 from jupyter_aml.tracking.model import CreateExperiment, ExperimentModel, Experiments, UpdateExperiment
-from jupyter_aml.tracking.records import check_tag_name
+from jupyter_aml.tracking.recorder import check_tag_name
 from jupyter_aml.tracking.tables import experiments, runs
 
 operations = Operations()
@@ -138,6 +138,7 @@ def update_experiment(context: Context, name: str, body: UpdateExperiment) -> Ex
         if body.tags is not None:
             merged: dict[str, str | None] = {**before.tags, **body.tags}
             values["tags"] = {key: value for key, value in merged.items() if value is not None}
+            _check_tags(values["tags"])  # in many small steps, too
         if body.archived is not None:
             values["archived_at"] = states.now() if body.archived else None
         if values:

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
 
 from jupyter_aml import limits
+from jupyter_aml.tracking.shapes import Failure, Source, Spec
 
 
 class Status(StrEnum):
@@ -194,9 +195,9 @@ class RunModel(Answer):
     params: dict[str, str]
     metrics: dict[str, Number]
     progress: Progress | None
-    error: dict[str, Any] | None
-    source: dict[str, Any]
-    spec: dict[str, Any] | None
+    error: Failure | None
+    source: Source
+    spec: Spec | None
 
 
 class MetricModel(Answer):
@@ -291,6 +292,12 @@ class Metrics(Page):
     """The metrics of a run."""
 
     items: list[MetricModel]
+
+
+class MetricValues(Page):
+    """Every value of a metric that is no scalar, in the order logged."""
+
+    items: list[Any]
 
 
 class Artifacts(Page):

@@ -19,9 +19,10 @@ from jupyter_aml.core.blobs import Blob, file_digest, open_regular
 from jupyter_aml.core.durable import sync_folder
 from jupyter_aml.core.failpoints import failpoint
 from jupyter_aml.core.journal import JournalWriter, LifeLock
-from jupyter_aml.core.paths import RunFolder, check_logical_path, make_private
+from jupyter_aml.core.paths import RunFolder, check_logical_path, check_text, make_private
 from jupyter_aml.errors import InvalidError, NotFoundError
 
+OWN_TAGS = "aml."
 _CHUNK = 1024 * 1024
 
 
@@ -106,6 +107,17 @@ def interactive_recorder(folder: RunFolder) -> Recorder:
 def context_recorder() -> Recorder:
     """The recorder of a process inside a job, from the environment the runner gave it."""
     return Recorder(RunFolder(Path(os.environ["AML_RUN_DIR"])), int(os.environ.get("AML_ATTEMPT", "1")))
+
+
+def check_tag_name(name: object) -> str:
+    """``name`` if a caller may set a tag of this name; those that begin with ``aml.`` are the service's."""
+    text = check_text(name, "tag's name", limits.TAG_NAME_LENGTH)
+    if text.startswith(OWN_TAGS):
+        raise InvalidError(
+            f"The tag {text!r} is set by the service alone.",
+            hint=f"Choose a name that does not begin with {OWN_TAGS!r}.",
+        )
+    return text
 
 
 def check_object(name: str, value: Any, size: int) -> None:

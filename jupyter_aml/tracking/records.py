@@ -16,10 +16,9 @@ from jupyter_aml.errors import ConflictError, InvalidError
 from jupyter_aml.tracking import series as metric
 from jupyter_aml.tracking import states
 from jupyter_aml.tracking.model import Status
-from jupyter_aml.tracking.recorder import check_object
+from jupyter_aml.tracking.recorder import OWN_TAGS, check_object, check_tag_name
 from jupyter_aml.tracking.tables import artifacts, cells, metric_objects, params, tags
 
-OWN_TAGS = "aml."
 _Known = dict[str, metric.Series]
 _STATES_FROM_JOURNAL = {Status.STARTING, Status.RUNNING, Status.FINALIZING}
 
@@ -54,17 +53,6 @@ def set_param(connection: sa.Connection, run: int, operation: dict[str, Any]) ->
             f"Param {name!r} is {found[:80]!r} and cannot be changed to {value[:80]!r}.",
             hint="Params are set once; use a tag for what changes.",
         )
-
-
-def check_tag_name(name: object) -> str:
-    """``name`` if a caller may set a tag of this name; those that begin with ``aml.`` are the service's."""
-    text = check_text(name, "tag's name", limits.TAG_NAME_LENGTH)
-    if text.startswith(OWN_TAGS):
-        raise InvalidError(
-            f"The tag {text!r} is set by the service alone.",
-            hint=f"Choose a name that does not begin with {OWN_TAGS!r}.",
-        )
-    return text
 
 
 def set_own_tag(connection: sa.Connection, run: int, name: str, value: str) -> None:

@@ -12,7 +12,7 @@ import weakref
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from jupyter_aml.core.paths import RunFolder
 from jupyter_aml.errors import AmlError, ConflictError, NotFoundError
@@ -21,6 +21,8 @@ from jupyter_aml.tracking.run_files import RunFiles
 from jupyter_aml.tracking.run_log import RunLogging
 
 if TYPE_CHECKING:
+    from typing import Self  # jobs log with Python 3.10 too
+
     from jupyter_aml.client import Client
 
 FINAL = frozenset({"Completed", "Failed", "Canceled"})
@@ -69,6 +71,13 @@ class Run(RunLogging, RunFiles):
     def experiment_name(self) -> str:
         """The experiment the run belongs to."""
         return str(self._data["experiment"])
+
+    @property
+    def compute(self) -> str:
+        """Where it runs: ``local``, or the name of a compute."""
+        if "compute" not in self._data:  # inside the job itself, which is not told
+            self._data = self._client.call("get_run", run_id=self.id)
+        return str(self._data["compute"])
 
     @property
     def kind(self) -> str:
@@ -166,6 +175,9 @@ class Run(RunLogging, RunFiles):
     def set_tags(self, tags: Mapping[str, Any]) -> None:
         """Set several tags; a value of None removes the tag."""
         plain = {name: None if value is None else str(value) for name, value in tags.items()}
+        if self._recorder is not None and os.environ.get("AML_RUN_ID") == self.id:
+            self._log_tags(plain)  # inside a job, where the service need not answer
+            return
         self._data = self._client.call("set_tags", run_id=self.id, tags=plain)
 
     def _writer(self) -> Recorder:

@@ -14,7 +14,7 @@ from typing import Any
 from jupyter_aml import limits
 from jupyter_aml.core.paths import check_logical_path, check_text, check_value
 from jupyter_aml.errors import ConflictError, InvalidError
-from jupyter_aml.tracking.recorder import Recorder, check_object
+from jupyter_aml.tracking.recorder import Recorder, check_object, check_tag_name
 
 
 class RunLogging:
@@ -81,6 +81,14 @@ class RunLogging:
         """Set several params."""
         for name, value in params.items():
             self.log_param(name, value)
+
+    def _log_tags(self, tags: Mapping[str, str | None]) -> None:
+        """Set tags, and remove those that are None, by the journal."""
+        for name, value in tags.items():
+            check_tag_name(name)
+            if value is not None:
+                check_value(value, f"value of tag {name!r}", limits.TAG_VALUE_LENGTH)
+        self._writer().write({"op": "tags", "tags": dict(tags)})
 
     def log_list(self, name: str, value: Sequence[Any]) -> None:
         """Log a list of values as one metric value."""

@@ -40,10 +40,12 @@ def wait(run: Run, *, show_output: bool, raise_on_error: bool) -> Run:
 
 def failure(run: Run, *, with_log: bool = True) -> RunFailedError:
     """The error that says how a run ended, with the last lines of its log unless they were shown."""
+    from jupyter_aml.cards.clean import for_terminal
+
     error = run.error or {}
-    what = f"{error.get('class', 'Error')}: {error.get('message', '')}".rstrip(": ")
+    what = for_terminal(f"{error.get('class', 'Error')}: {error.get('message', '')}".rstrip(": "))
     where = f"in cell {error['cell'] + 1}" if error.get("cell") is not None else None
-    tail = "\n".join(error.get("log_tail") or []) if with_log else ""
+    tail = for_terminal("\n".join(error.get("log_tail") or [])) if with_log else ""
     detail = "\n".join(part for part in (where, f"Last lines of its log:\n{tail}" if tail else None) if part)
     ended = {"Failed": "failed", "Canceled": "was canceled"}.get(run.status, run.status)
     hint = f"See everything with: aml show {run.id[:12]}, or aml logs {run.id[:12]}"
@@ -88,7 +90,10 @@ class _Display:
 
     def _write(self, text: str) -> None:
         if self._bars is not None:
-            self._bars.console.print(text, end="", markup=False, highlight=False, soft_wrap=True)
+            from jupyter_aml.cards.clean import for_terminal
+
+            shown = for_terminal(text)
+            self._bars.console.print(shown, end="", markup=False, highlight=False, soft_wrap=True)
         else:
             sys.stdout.write(text)
             sys.stdout.flush()

@@ -1,21 +1,26 @@
 import type { JupyterFrontEndPlugin } from '@jupyterlab/application';
 
-import { apiPlugin } from './api/plugin';
+import { accessPlugin, apiPlugin } from './api/plugin';
+import { computePlugin } from './compute/plugin';
 import { runDocumentPlugin } from './document/plugin';
+import { instancesPlugin } from './instances/plugin';
 import { eventsPlugin } from './live/plugin';
 import { notebookPlugin } from './notebook/plugin';
 import { renderersPlugin } from './renderers/plugin';
 import { sidebarPlugin } from './sidebar/plugin';
 
-export { IAmlClient, IRunFeed } from './tokens';
+export { IAmlAccess, IAmlClient, IRunFeed } from './tokens';
 
 const plugins: JupyterFrontEndPlugin<unknown>[] = [
   apiPlugin,
+  accessPlugin,
   eventsPlugin,
   sidebarPlugin,
   runDocumentPlugin,
   renderersPlugin,
-  notebookPlugin
+  notebookPlugin,
+  computePlugin,
+  instancesPlugin
 ];
 
 export default plugins;

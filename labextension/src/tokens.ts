@@ -1,5 +1,6 @@
 import { Token } from '@lumino/coreutils';
 
+import type { Access } from './api/access';
 import type { AmlClient } from './api/client';
 import type { RunFeed } from './live/runFeed';
 
@@ -10,6 +11,13 @@ export const IAmlClient = new Token<AmlClient>(
 );
 export type IAmlClient = AmlClient;
 
+/** What this user may do, for whoever offers it. */
+export const IAmlAccess = new Token<Access>(
+  'jupyter-aml:IAmlAccess',
+  'Tells which actions of jupyter_aml the Jupyter server lets this user do.'
+);
+export type IAmlAccess = Access;
+
 /** Runs kept current from events. */
 export const IRunFeed = new Token<RunFeed>(
   'jupyter-aml:IRunFeed',
@@ -19,6 +27,8 @@ export type IRunFeed = RunFeed;
 
 export const CommandIDs = {
   openRun: 'jupyter-aml:open-run',
+  openCompute: 'jupyter-aml:open-compute',
+  openTerminal: 'jupyter-aml:open-terminal',
   showSidebar: 'jupyter-aml:show-sidebar',
   submitNotebook: 'jupyter-aml:submit-notebook',
   submitSelected: 'jupyter-aml:submit-selected-notebook'

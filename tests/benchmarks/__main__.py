@@ -18,6 +18,9 @@ NAMES = (
     "bench_notebooks",
     "bench_many_runs",
     "bench_search",
+    "bench_compute",
+    "bench_environments",
+    "bench_ssh",
 )
 
 

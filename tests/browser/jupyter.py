@@ -21,16 +21,18 @@ class Jupyter:
     """``jupyter lab`` (or ``jupyter notebook``: any module that starts a server) on a port of its own.
 
     The labextension and the server extension are found where the install put them; settings, kernels'
-    connection files and Lab's saved layouts lie in ``folder``. Use it as a context manager.
+    connection files and Lab's saved layouts lie in ``folder``. ``config`` is more of the server's own
+    configuration, as Python. Use it as a context manager.
     """
 
-    def __init__(self, module: str, root: Path, home: Path, folder: Path) -> None:
+    def __init__(self, module: str, root: Path, home: Path, folder: Path, config: str = "") -> None:
         self.root = root
         self.token = secrets.token_hex(16)
         self.port = _free_port()
         self.origin = f"http://127.0.0.1:{self.port}"
         self._module = module
         self._folder = folder
+        self._config = config
         self._log = folder / "server.log"
         self._environment = _environment(home, folder)
 
@@ -40,6 +42,7 @@ class Jupyter:
 
     def __enter__(self) -> Self:
         self._no_news()
+        (self._folder / "config/jupyter_server_config.py").write_text(self._config)
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", self._module, *self._arguments()],
@@ -48,6 +51,7 @@ class Jupyter:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
+                process_group=0,
             )
         try:
             self._wait_until_it_answers()

@@ -57,8 +57,13 @@ def test_cancels_and_is_there_again_without_a_kernel(lab: Lab, tmp_path: Path) -
     card = notebook.card("long")
     card.expect_status("Running")
     notebook.save()
+    places = button_places(card.box)
     card.press("Cancel")
     card.expect_status("Canceled")
+    expect(card.box).to_contain_text("Canceled on request.")
+    expect(card.box.get_by_role("region", name="Error")).to_have_count(0)
+    del places["Cancel"]
+    assert button_places(card.box) == places, "a button moved to where another was"
 
     lab.reload()
     notebook.card("long").expect_status("Canceled")
@@ -74,6 +79,12 @@ def test_cancels_and_is_there_again_without_a_kernel(lab: Lab, tmp_path: Path) -
     again.expect_status("Running")
     again.body.get_by_role("button", name="Cancel").click()
     again.expect_status("Canceled")
+
+
+def button_places(box: Locator) -> dict[str, float]:
+    """How far from the left each button stands."""
+    buttons = box.get_by_role("button").all()
+    return {button.inner_text(): (button.bounding_box() or {})["x"] for button in buttons}
 
 
 def expect_growing(log: Locator) -> None:

@@ -59,6 +59,17 @@ def test_shows_what_happens_while_it_is_looked_at(lab: Lab, workspace: Workspace
     document.expect_status("Completed")
 
 
+def test_catches_up_where_no_event_comes_through(lab: Lab, workspace: Workspace) -> None:
+    lab.page.route_web_socket(re.compile("/api/events/subscribe"), lambda socket: socket.close())
+    lab.open()
+    sidebar = lab.sidebar()
+    with workspace.experiments["unheard"].start_run("never announced"):
+        sidebar.open("unheard")
+        row = sidebar.row("never announced")
+        expect(row.get_by_role("img", name="Running")).to_be_visible()
+    expect(row.get_by_role("img", name="Completed")).to_be_visible()
+
+
 def test_filter_finds_by_name_and_by_condition(lab: Lab, workspace: Workspace) -> None:
     for name, score in (("filter good", 0.9), ("filter bad", 0.1)):
         with workspace.experiments["filtered"].start_run(name) as run:

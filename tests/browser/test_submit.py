@@ -22,6 +22,9 @@ def test_asks_for_the_parameters_and_opens_the_run(lab: Lab) -> None:
     expect(dialog).to_contain_text("strength of the regularisation")
 
     alpha.fill("strong")
+    environments = dialog.get_by_label("Environment").locator("option")
+    expect(environments.first).to_have_text("as here (the workspace's own Python)")
+    expect(environments.filter(has_text="sklearn").first).to_be_attached()
     dialog.get_by_label("Experiment").fill("toolbar")
     dialog.get_by_label("Run name").fill("from the toolbar")
     submit = dialog.get_by_role("button", name="Submit", exact=True)

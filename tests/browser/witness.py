@@ -7,6 +7,8 @@ from playwright.sync_api import BrowserContext, ConsoleMessage, Dialog, Page, Re
 OURS = ("jupyter-aml", "/aml/api/")
 # Chromium's own line for each answer 400; the page shows what the server refused where the user asked for it.
 REFUSED = "the server responded with a status of 400"
+# Asking a machine for its host key is answered so: somebody has to confirm it first.
+CONFLICT, ATTACH = "the server responded with a status of 409", "/aml/api/v1/computes/attach"
 
 
 class Witness:
@@ -45,8 +47,10 @@ class Witness:
         dialog.accept()
 
     def _on_console(self, message: ConsoleMessage) -> None:
-        if message.type == "error" and REFUSED not in message.text:
-            self._note_error(f"{message.text} ({message.location.get('url', '')})")
+        url = message.location.get("url", "")
+        is_question = CONFLICT in message.text and ATTACH in url
+        if message.type == "error" and REFUSED not in message.text and not is_question:
+            self._note_error(f"{message.text} ({url})")
 
     def _on_error(self, error: WebError) -> None:
         self._note_error(error.error.stack or error.error.message)

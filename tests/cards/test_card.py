@@ -39,6 +39,22 @@ def test_a_completed_run() -> None:
             assert told in form
 
 
+def test_a_run_elsewhere_says_where_and_with_what() -> None:
+    spec = {"type": "notebook", "notebook": "train.ipynb", "environment": "sklearn:1"}
+    bundle = run_card(run(compute="cpu-cluster", spec=spec), workspace_id="w")
+    assert "on cpu-cluster with sklearn:1" in text_of(bundle["text/html"])
+    assert lines_with(bundle["text/plain"], "compute", "cpu-cluster")
+    assert lines_with(bundle["text/plain"], "environment", "sklearn:1")
+    assert bundle[RUN_MIME]["snapshot"]["spec"]["environment"] == "sklearn:1"
+
+
+def test_a_run_on_this_machine_with_its_python_says_neither() -> None:
+    bundle = run_card(run(compute="local"), workspace_id="w")
+    assert " on local" not in text_of(bundle["text/html"])
+    assert not lines_with(bundle["text/plain"], "compute")
+    assert not lines_with(bundle["text/plain"], "environment")
+
+
 def test_the_course_of_a_metric_is_drawn_with_its_extremes() -> None:
     bundle = run_card(run(), workspace_id="w", histories={"loss": history(0.5, "NaN", 0.0625, 0.125)})
     (image,) = [attributes for tag, attributes in read_html(bundle["text/html"])[0] if tag == "img"]
@@ -94,6 +110,23 @@ def test_a_failed_run_says_why_where_and_what_next() -> None:
     assert lines_with(bundle["text/plain"], "    ValueError: Input")
     assert lines_with(bundle["text/plain"], "aml logs 0198c0ffee00")
     assert "%" not in bundle["text/plain"]
+
+
+@pytest.mark.parametrize(
+    ("message", "told"),
+    [
+        ("canceled", "Canceled on request."),
+        ("", "Canceled on request."),
+        ("canceled before it started", "Canceled before it started."),
+    ],
+)
+def test_a_canceled_run_says_why_in_one_line(message: str, told: str) -> None:
+    error = {"class": "Canceled", "message": message, "cell": 4, "reason": "canceled", "traceback": "TRACE"}
+    bundle = run_card(run(status="Canceled", error=error), workspace_id="w")
+    assert lines_with(bundle["text/plain"], told)
+    for text in (text_of(bundle["text/html"]), bundle["text/plain"]):
+        assert told in text
+        assert not any(part in text for part in ("TRACE", "Traceback", "In cell", "Canceled: "))
 
 
 @pytest.mark.parametrize(

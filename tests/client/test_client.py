@@ -14,6 +14,7 @@ import pytest
 
 import jupyter_aml
 from jupyter_aml.client import Client, launch, locate
+from jupyter_aml.core import schema
 from jupyter_aml.errors import ConflictError, InvalidError, NotFoundError, UnavailableError
 from jupyter_aml.workspace import Workspace
 
@@ -160,7 +161,7 @@ def test_a_workspace_that_cannot_be_opened_says_why(workspace: Workspace) -> Non
     with pytest.raises(UnavailableError, match="newer version"):
         workspace.get_details()
     with sqlite3.connect(folder.database) as connection:
-        connection.execute("UPDATE alembic_version SET version_num = '0001'")
+        connection.execute("UPDATE alembic_version SET version_num = ?", (schema.HEAD,))
     connection.close()
 
 

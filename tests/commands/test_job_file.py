@@ -51,7 +51,20 @@ def test_azures_command_job_is_ours(job_file: Path) -> None:
         "shown",
     )
     assert compute == "local"
-    assert said == ["The job's environment is not used here: it runs with this Python and its packages."]
+    assert (job.environment, said) == ("azureml:AzureML-sklearn-1.5@latest", [])
+
+
+def test_an_environment_in_the_job_itself_is_looked_for_beside_its_file(job_file: Path) -> None:
+    said: list[str] = []
+    changes = ["environment.conda_file=conda.yml", "environment.image=mcr.example/x"]
+    text = AZURE.replace("environment: azureml:AzureML-sklearn-1.5@latest", "environment: {}")
+    job_file.write_text(text)
+    job, _ = load(job_file, changes, said.append)
+    assert job.environment == {"conda_file": str(job_file.parent / "conda.yml")}
+    assert said == [
+        "The job's container image is not used here: it runs with Python packages of this machine."
+    ]
+    assert load(job_file, changes[1:], said.append)[0].environment is None
 
 
 @pytest.mark.parametrize(

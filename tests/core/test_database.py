@@ -15,6 +15,7 @@ from alembic.migration import MigrationContext
 from jupyter_aml.core import schema
 from jupyter_aml.core.database import Database, metadata
 from jupyter_aml.errors import ConflictError, UnavailableError
+from jupyter_aml.service.process import all_operations
 from jupyter_aml.tracking.tables import experiments
 
 
@@ -30,6 +31,7 @@ def names(database: Database) -> list[str]:
 
 
 def test_the_migrations_make_what_the_tables_say(tmp_path: Path) -> None:
+    all_operations()  # every room's tables are known by now
     Database(tmp_path / "aml.db").close()
     engine = sa.create_engine(f"sqlite:///{tmp_path / 'aml.db'}")
     with engine.connect() as connection:
@@ -174,11 +176,12 @@ def test_an_older_schema_is_copied_aside_and_migrated(
     import shutil
 
     shutil.copytree(Path(schema.__file__).parent / "migrations", versions)
-    (versions / "versions" / "0002_second.py").write_text(
-        "from alembic import op\nrevision = '0002'\ndown_revision = '0001'\n"
+    before, after = schema.HEAD, f"{int(schema.HEAD) + 1:04d}"
+    (versions / "versions" / f"{after}_second.py").write_text(
+        f"from alembic import op\nrevision = '{after}'\ndown_revision = '{before}'\n"
         "def upgrade() -> None:\n    op.execute('CREATE TABLE second (x INTEGER)')\n"
     )
-    monkeypatch.setattr(schema, "HEAD", "0002")
+    monkeypatch.setattr(schema, "HEAD", after)
     monkeypatch.setattr(schema, "MIGRATIONS", versions)
     database = Database(path)
     assert names(database) == ["kept"]
@@ -186,6 +189,6 @@ def test_an_older_schema_is_copied_aside_and_migrated(
     database.close()
     (copy,) = tmp_path.glob("aml.db.before-*")
     with sqlite3.connect(copy) as connection:
-        assert connection.execute("SELECT version_num FROM alembic_version").fetchone() == ("0001",)
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchone() == (before,)
         assert connection.execute("SELECT name FROM experiments").fetchall() == [("kept",)]
     connection.close()

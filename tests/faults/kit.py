@@ -143,10 +143,22 @@ def reason(run: Run) -> str:
     return str((run.error or {}).get("reason"))
 
 
+def freeze(pid: int) -> None:
+    """Stop a process, and come back when each of its threads has stopped."""
+    os.kill(pid, signal.SIGSTOP)
+    until(lambda: set(_thread_states(pid)) <= {"T"})
+
+
+def _thread_states(pid: int) -> Iterator[str]:
+    for status in Path(f"/proc/{pid}/task").glob("*/stat"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            yield status.read_text().rpartition(")")[2].split()[0]
+
+
 @contextlib.contextmanager
 def stopped(pid: int) -> Iterator[None]:
     """The process does nothing inside the block."""
-    os.kill(pid, signal.SIGSTOP)
+    freeze(pid)
     try:
         yield
     finally:

@@ -91,10 +91,13 @@ def test_a_full_disk_stops_nothing_that_runs_and_passes_without_a_restart(
             workspace.client.call("set_tags", run_id=run.id, tags={f"t{number}": "x" * 8000})
     assert workspace.runs.get(run.id).status == "Running"
     assert run.metric_history("v")["values"] and run.read_file("before.txt") == b"kept"
+    health = workspace.client.call("health")
+    assert health["status"] == "degraded" and "is full" in health["reason"]
     go.touch()
     time.sleep(2)
     assert all(job.status != "Failed" for job in jobs)
     ballast.unlink()
+    assert workspace.client.call("health") == {"status": "ok"}
     until(lambda: run.metric_history("v")["values"] == acknowledged, 10)
     run.log("v", 1e6, 10**6)
     run.complete()
@@ -144,8 +147,11 @@ def test_a_read_only_disk_is_read_and_recovers_by_itself(
             workspace.client.call("put_blob", digest="0" * 64, content=b"x")
         time.sleep(2)
         assert workspace.runs.get(run.id).metrics == {"v": 1.0} and run.read_file("a.txt") == b"kept"
+        health = workspace.client.call("health")
+        assert health["status"] == "degraded" and "blobs/ is mounted read-only" in health["reason"]
     finally:
         subprocess.run(["umount", blobs], check=True)
+    assert workspace.client.call("health") == {"status": "ok"}
     said = workspace.runs.get(job["id"])
     ended(said, seconds=10)
     assert said.status == "Completed" and said.logs() == "said\n"

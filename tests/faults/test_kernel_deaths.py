@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from jupyter_aml import command
+from jupyter_aml.compute.loop import ComputeLoop
 from jupyter_aml.core.access import Principal
 from jupyter_aml.core.operation import Context
 from jupyter_aml.core.workspace import create_workspace_folder
@@ -152,7 +153,9 @@ def test_a_run_whose_runner_never_begins_is_not_started_for_ever(
         body = SubmitJob.model_validate({"job": command("true").spec.model_dump(mode="json")})
         run_id = submit_job(Context(store, Principal("somebody")), body).id
         started: list[int] = []
-        loop = queue.Queue(store, lambda _folder, attempt: started.append(attempt), 1, {}, "")
+        loop = queue.Queue(
+            store, lambda _folder, attempt, _program: started.append(attempt), 1, {}, "", ComputeLoop(store)
+        )
         while loop.step():
             assert len(started) < 10
         with store.database.read() as connection:

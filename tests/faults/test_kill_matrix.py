@@ -121,7 +121,8 @@ def test_what_a_killed_runner_had_of_a_notebook_is_kept(workspace: Workspace, tm
         )
     )
     until(lambda: "third cell" in run.logs())
-    time.sleep(1.5)  # the notebook on the disk is at most a second behind
+    live = run._folder().attempt_folder(1) / "executed.ipynb"  # it is saved every so often
+    until(lambda: live.exists() and "second cell\\n" in live.read_text())
     assert len(processes(run)) >= 2
     kill(until(lambda: runner_pid(run)))
     ended(run)
@@ -134,6 +135,26 @@ def test_what_a_killed_runner_had_of_a_notebook_is_kept(workspace: Workspace, tm
     assert "second cell" in run.logs() and "third cell" in run.logs()
 
 
+def is_warm(runner: int | None) -> bool:
+    """Whether a runner was forked from the pool, whose arguments it has then."""
+    return b"jupyter_aml.jobs.warm.server" in Path(f"/proc/{runner}/cmdline").read_bytes()
+
+
+def warm_up(workspace: Workspace) -> None:
+    """Come back when the pool is warm: a run has come out of it."""
+    workspace.client.call("warm_up")
+
+    def is_forked() -> bool:
+        run = workspace.submit(command("echo begun; sleep 300"))
+        until(lambda: "begun" in run.logs())
+        found = is_warm(until(lambda: runner_pid(run)))
+        run.cancel()
+        ended(run)
+        return found
+
+    until(is_forked)
+
+
 @pytest.mark.parametrize("warm", [False, True], ids=["cold", "warm"])
 def test_all_killed_at_once_is_a_lost_run_and_an_orderly_workspace(
     warm: bool, workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -142,15 +163,14 @@ def test_all_killed_at_once_is_a_lost_run_and_an_orderly_workspace(
     monkeypatch.setenv("AML_WARM", "1" if warm else "0")
     monkeypatch.setenv("AML_WARM_PRELOAD", "")
     if warm:
-        first = workspace.submit(command("sleep 5"))
-        ended(first)
+        warm_up(workspace)
     cell = (
         "print('begun', flush=True)\nimport subprocess as s, time\ns.Popen(['sleep', '300'])\ntime.sleep(300)"
     )
     runs = [workspace.submit(book_job(tmp_path / str(number), cell)) for number in range(2)]
     until(lambda: all("begun" in run.logs() for run in runs))
     victims = [service_pid(workspace), *(runner_pid(run) for run in runs)]
-    assert all(victims)
+    assert all(victims) and all(is_warm(pid) is warm for pid in victims[1:])
     kernel = processes(runs[0])[0]
     for pid in [*victims, kernel]:  # the second run's kernel and children are left to die by themselves
         kill(pid)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import signal
 import subprocess
 import sys
 import time
@@ -19,7 +18,7 @@ from jupyter_aml.core.blobs import BlobStore
 from jupyter_aml.jobs.notebook.document import read_notebook
 from jupyter_aml.workspace import Workspace
 from tests.faults.conftest import PowerDisk
-from tests.faults.kit import kill, service_pid, until
+from tests.faults.kit import freeze, kill, service_pid, until
 
 pytestmark = pytest.mark.power
 CUTS = int(os.environ.get("AML_TEST_POWER_CUTS", "5"))
@@ -120,8 +119,7 @@ def test_random_cuts_lose_nothing_that_was_acknowledged(
         service = service_pid(workspace)
         assert service is not None
         workspace.client.close()
-        os.kill(service, signal.SIGSTOP)  # nothing is acknowledged after the cut
-        time.sleep(0.05)
+        freeze(service)  # nothing is acknowledged after the cut
         _cut_and_restore(power_disk, root, [*(writer.pid for writer in writers), service])
         for writer in writers:
             writer.wait()
@@ -190,8 +188,7 @@ def test_a_cut_while_the_executed_notebook_is_saved(power_disk: PowerDisk, tmp_p
     told = tmp_path / "told"
     process = subprocess.Popen([sys.executable, "-c", SAVER, str(power_disk.path), str(told)])
     until(lambda: told.exists() and len(told.read_text().split()) >= 5)
-    os.kill(process.pid, signal.SIGSTOP)
-    time.sleep(0.02)
+    freeze(process.pid)
     power_disk.cut()
     process.kill()
     process.wait()

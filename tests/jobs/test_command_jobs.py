@@ -253,8 +253,8 @@ def test_a_flood_of_output_is_capped_head_and_tail(
 def test_what_cannot_be_submitted_is_refused_before(workspace: Workspace, tmp_path: Path) -> None:
     with pytest.raises(NotFoundError):
         command("true", code=tmp_path / "nowhere")
-    with pytest.raises(InvalidError, match="no compute 'gpu'"):
-        workspace.submit(command("true"), compute="gpu")
+    with pytest.raises(NotFoundError, match="no compute 'gpu-box'"):
+        workspace.submit(command("true"), compute="gpu-box")
     with pytest.raises(InvalidError):
         workspace.submit(command("true"), experiment="a/b")
     assert len(workspace.runs.list()) == 0

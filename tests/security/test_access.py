@@ -274,6 +274,21 @@ def test_an_unknown_route_is_told_in_json_without_an_echo(service: Service, path
         assert answer.headers["content-type"] in ("application/json", "text/plain; charset=utf-8")
 
 
+@pytest.mark.usefixtures("unchanged")
+def test_a_wrong_word_in_a_body_is_told_in_json(owner: httpx.Client) -> None:
+    """Case I06: the refusal may name what was wrong, and no browser takes it for a page."""
+    script = "<script>alert(1)</script>"
+    for path, body in (
+        (f"/runs/{ABSENT_RUN}/finish", {"status": script}),
+        ("/jobs", {"job": {"type": script}}),
+        ("/runs/search", {"filter": script}),
+        ("/runs/search", {"order_by": [script]}),
+        ("/runs", {"experiment": "x", "kind": script}),
+    ):
+        answer = owner.post(path, json=body)  # the client holds type and headers against the rules
+        assert answer.status_code in (400, 422), path
+
+
 def test_reading_changes_nothing(service: Service, owner: httpx.Client, jobs: list[RunningJob]) -> None:
     job = jobs[1]
     before = owner.get(f"/runs/{job.run.id}").json(), service.state()

@@ -14,7 +14,8 @@ import pytest
 from jupyter_aml.core.paths import check_logical_path
 from jupyter_aml.errors import InvalidError
 from jupyter_aml.tracking.run import Run
-from tests.security.conftest import API, Service, payloads
+from jupyter_aml.workspace import Workspace
+from tests.security.conftest import API, Service, payloads, until
 
 PATHS = [path for path in payloads("artifact_path") if path]
 ROUTES = [("GET", "artifacts"), ("PUT", "artifacts"), ("GET", "snapshot")]
@@ -188,14 +189,30 @@ def test_a_file_is_an_attachment_no_browser_runs(owner: httpx.Client, kept: Run,
     url = f"/runs/{kept.id}/artifacts/d/{quote(name)}"
     assert owner.put(url, content=SNIFFED, headers={"Content-Type": "text/html"}).status_code == 201
     for headers in ({}, {"Accept": "text/html"}, {"Range": "bytes=0-20"}):
-        answer = owner.get(url, headers=headers)
-        assert answer.headers["content-type"].split(";")[0] in (
-            "application/octet-stream", "text/plain", "image/png", "application/json", "text/csv",
-        )  # fmt: skip
-        assert answer.headers["content-security-policy"].startswith("sandbox; default-src 'none'")
-        form = r"""attachment; filename="[A-Za-z0-9._-]+"; filename\*=UTF-8''([A-Za-z0-9._~%-]+)"""
-        disposition = re.fullmatch(form, answer.headers["content-disposition"], re.ASCII)
-        assert disposition is not None and unquote(disposition[1]) == name
+        check_attachment(owner.get(url, headers=headers), name)
+
+
+def check_attachment(answer: httpx.Response, name: str) -> None:
+    """It is saved under the name, and a browser that is made to show it runs nothing of it."""
+    assert answer.headers["content-type"].split(";")[0] in (
+        "application/octet-stream", "text/plain", "image/png", "application/json", "text/csv",
+    )  # fmt: skip
+    assert answer.headers["content-security-policy"].startswith("sandbox; default-src 'none'")
+    form = r"""attachment; filename="[A-Za-z0-9._-]+"; filename\*=UTF-8''([A-Za-z0-9._~%-]+)"""
+    disposition = re.fullmatch(form, answer.headers["content-disposition"], re.ASCII)
+    assert disposition is not None and unquote(disposition[1]) == name
+
+
+def test_a_file_of_a_snapshot_is_an_attachment_too(owner: httpx.Client, workspace: Workspace) -> None:
+    digest = hashlib.sha256(SNIFFED).hexdigest()
+    assert owner.put(f"/blobs/{digest}", content=SNIFFED).status_code == 201
+    names = ["a.html", "a.svg", 'a";x=".html', "ü.xhtml", "a.ipynb"]
+    files = [{"path": f"d/{name}", "digest": digest, "size": len(SNIFFED)} for name in names]
+    body = {"job": {"type": "command", "command": "true"}, "files": files}
+    run = workspace.runs.get(owner.post("/jobs", json=body).json()["id"])
+    for name in names:
+        check_attachment(owner.get(f"/runs/{run.id}/snapshot/d/{quote(name)}"), name)
+    until(lambda: run.is_final)
 
 
 @pytest.mark.parametrize("name", ["a\r\nSet-Cookie: x=1", "a\nb", "a\rb", "a\0b", "a\x7fb"])

@@ -22,7 +22,12 @@ LOGICAL = {
     "path": "a logical path inside a run or a snapshot, by the one path grammar",
     "notebook": "the logical path of a notebook in the snapshot that is submitted with it",
     "files": "the snapshot's logical paths and digests",
+    "resources": "how many nodes a job asks for",
+    "host": "the address of a machine the owner attaches; only the owner may",
+    "host_key": "the public key of an attached machine, compared with what it shows",
+    "accept_host_key": "whether an attached machine's key is accepted as it is shown",
     "source": "facts about the submitter, shown and never used",
+    "extra_index_urls": "where the owner's jobs look for packages: given to uv, http(s) only, never opened by us",
 }
 SUSPECT = (
     "uri",

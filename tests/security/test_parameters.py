@@ -160,3 +160,42 @@ def test_the_engine_of_papermill_writes_no_name_as_code(tmp_path: Path) -> None:
         capture_output=True, text=True, check=False, timeout=100, cwd=tmp_path,
     )  # fmt: skip
     assert not (tmp_path / "pwn").exists(), done.stderr[-2000:]
+
+
+FORMATS = ["{a.__class__.__mro__}", "{a:>2000000000}", "{b}", "%(a)s{"]
+
+
+def test_a_notebook_s_name_is_a_name_and_no_format(workspace: Workspace, tmp_path: Path) -> None:
+    """Case A21: papermill formats the paths it is given with the parameters; ours never reach it as such."""
+    runs = []
+    for number, name in enumerate(FORMATS):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        path = book(["a"], folder, "print(a)").rename(folder / f"{name}.ipynb")
+        runs.append(workspace.submit(notebook(path, {"a": 7})))
+    for name, run in zip(FORMATS, runs, strict=True):
+        until(lambda run=run: run.is_final, 100)
+        assert run.status == "Completed", (name, run.error)
+        kept = [path for path in run.get_file_names() if path.startswith("notebook/")]
+        assert (kept, run.logs()) == ([f"notebook/{name}.ipynb"], "7\n")
+
+
+@pytest.mark.parametrize("language", ["R", "julia", "bash", "scala", "c#"])
+def test_another_language_is_given_no_source_text(
+    owner: httpx.Client, service: Service, tmp_path: Path, language: str
+) -> None:
+    """Case D05: in them a text may still be code; a notebook that only says so is not believed either."""
+    document = nbformat.read(book(["a"], tmp_path), 4)
+    for metadata in (
+        {"kernelspec": {**SPEC, "language": language}},
+        {"kernelspec": SPEC, "language_info": {"name": language}},
+    ):
+        document.metadata = nbformat.from_dict(metadata)
+        data = nbformat.writes(document).encode()
+        assert owner.put(f"/blobs/{bytes_digest(data)}", content=data).status_code == 201
+        file = {"path": "book.ipynb", "digest": bytes_digest(data), "size": len(data)}
+        before = service.state()["runs"]
+        job = {"type": "notebook", "notebook": "book.ipynb", "parameters": {"a": "$(touch pwn)"}}
+        answer = owner.post("/jobs", json={"job": job, "files": [file]})
+        assert answer.status_code == 400 and "Python notebooks only" in answer.json()["error"]["message"]
+        assert service.state()["runs"] == before

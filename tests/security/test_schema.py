@@ -27,6 +27,9 @@ NEVER_WRONG = (
     "health",
     "get_experiment",
     "delete_experiment",
+    "list_quotas",
+    "list_sizes",
+    "list_built_environments",
 )  # nothing, or any text, is right
 NAMES = sorted(
     (operation.name for operation in all_operations() if operation.name not in LEFT_OUT),

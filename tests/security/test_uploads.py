@@ -120,8 +120,9 @@ def test_a_great_many_headers_are_refused(service: Service) -> None:
             try:
                 connection.sendall(f"GET {API}/workspace HTTP/1.1\r\nHost: aml\r\n{headers}\r\n".encode())
             except OSError:
-                continue
+                pass  # it has hung up before the end
             try:
                 assert read_answer(connection).status in (400, 401, 431)
             except OSError:
-                continue
+                pass  # it hung up
+        assert service.raw(f"GET {API}/health HTTP/1.1").status == 200

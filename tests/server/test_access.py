@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, ClassVar
 
 import httpx
 import pytest
 from jupyter_server.auth import Authorizer
+from jupyter_server.serverapp import ServerApp
+from tornado.routing import RuleRouter
 
 from jupyter_aml.core.paths import WorkspaceFolder
-from jupyter_aml.server.handler import SECURITY_HEADERS
+from jupyter_aml.server.handler import SECURITY_HEADERS, AmlHandler
 from jupyter_aml.server.routes import RouteTable
 from jupyter_aml.service.gate import SECURITY_HEADERS as SERVICE_HEADERS
 
@@ -60,6 +62,27 @@ def assert_refused(response: httpx.Response, status: int, code: str) -> None:
     assert error["code"] == code
     for name, value in SECURITY_HEADERS.items():
         assert response.headers[name] == value
+
+
+def test_every_handler_of_ours_in_the_router_makes_every_check(jp_serverapp: ServerApp) -> None:
+    """Case G01: a handler that is added later is found here, and in no list that somebody has to keep."""
+    handlers = all_handlers(jp_serverapp.web_app.default_router)
+    found = {
+        pattern: handler for pattern, handler in handlers if handler.__module__.startswith("jupyter_aml.")
+    }
+    assert len(found) == 3
+    for pattern, handler in found.items():
+        assert issubclass(handler, AmlHandler) and handler.needs is not AmlHandler.needs, pattern
+        assert handler.prepare is AmlHandler.prepare, pattern
+
+
+def all_handlers(router: RuleRouter) -> Iterator[tuple[str, type]]:
+    """The patterns and handlers of a router and of those in it."""
+    for rule in router.rules:
+        if isinstance(rule.target, RuleRouter):
+            yield from all_handlers(rule.target)
+        elif isinstance(rule.target, type):
+            yield rule.matcher.regex.pattern, rule.target
 
 
 def test_the_headers_are_the_service_s_own() -> None:

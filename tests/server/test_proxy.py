@@ -179,8 +179,15 @@ async def test_fifty_megabytes_go_through_in_pieces(
 
 
 async def test_an_upload_that_breaks_off_leaves_no_file(
-    browser: Browser, run: str, jp_http_port: int, jp_base_url: str, jp_auth_header: dict[str, str]
+    browser: Browser,
+    run: str,
+    folder: WorkspaceFolder,
+    jp_http_port: int,
+    jp_base_url: str,
+    jp_auth_header: dict[str, str],
 ) -> None:
+    async with browser() as http:
+        await http.get("workspace")
     for length in ("Content-Length: 1000000", "Transfer-Encoding: chunked"):
         _, writer = await asyncio.open_connection("127.0.0.1", jp_http_port)
         head = (
@@ -189,13 +196,21 @@ async def test_an_upload_that_breaks_off_leaves_no_file(
         )
         writer.write(head.encode() + b"10000\r\n" + b"x" * 0x10000 + b"\r\n")
         await writer.drain()
-        await asyncio.sleep(0.2)
+        await wait_until(lambda: any(folder.blobs.glob(".tmp-*")))  # the service has begun to store it
         writer.close()
         await writer.wait_closed()
-    await asyncio.sleep(0.2)
+        await wait_until(lambda: not any(folder.blobs.glob(".tmp-*")))  # it has seen the end of it
     async with browser() as http:
         assert (await http.get(f"runs/{run}/artifacts/part.bin")).status_code == 404
         assert (await http.get("workspace")).status_code == 200
+
+
+async def wait_until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(30):
+        while True:
+            if condition():
+                return
+            await asyncio.sleep(0.01)
 
 
 async def test_a_refused_upload_still_gets_its_answer(browser: Browser) -> None:

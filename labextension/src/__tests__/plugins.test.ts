@@ -5,11 +5,14 @@ import { CommandRegistry } from '@lumino/commands';
 import { Widget } from '@lumino/widgets';
 import { screen } from '@testing-library/react';
 import { readFileSync } from 'node:fs';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 
+import { Access } from '../api/access';
 import { AmlClient } from '../api/client';
+import { computePlugin } from '../compute/plugin';
 import { runDocumentPlugin } from '../document/plugin';
 import plugins from '../index';
+import { instancesPlugin } from '../instances/plugin';
 import { RunFeed } from '../live/runFeed';
 import { notebookPlugin } from '../notebook/plugin';
 import { RUN_MIME } from '../renderers/data';
@@ -23,11 +26,13 @@ import { CommandIDs } from '../tokens';
 class BareApp {
   constructor(readonly server: FakeServer) {
     this.client = new AmlClient(server.settings);
+    this.access = new Access(server.settings);
     this.feed = new RunFeed({ client: this.client });
     onTestFinished(() => this.feed.dispose());
   }
 
   readonly client: AmlClient;
+  readonly access: Access;
   readonly feed: RunFeed;
   readonly commands = new CommandRegistry();
   readonly added: { widget: Widget; area: string }[] = [];
@@ -49,11 +54,14 @@ class BareApp {
 test('every plugin says what it is and stands alone', () => {
   expect(plugins.map(plugin => plugin.id)).toEqual([
     'jupyter-aml:api',
+    'jupyter-aml:access',
     'jupyter-aml:events',
     'jupyter-aml:sidebar',
     'jupyter-aml:run-document',
     'jupyter-aml:renderers',
-    'jupyter-aml:notebook'
+    'jupyter-aml:notebook',
+    'jupyter-aml:compute',
+    'jupyter-aml:instances'
   ]);
   plugins.forEach(plugin => expect(plugin.description).toBeTruthy());
 });
@@ -62,9 +70,18 @@ test('without anything optional the sidebar, the document and submitting still c
   const server = new FakeServer();
   server.add(makeRun());
   const bare = new BareApp(server);
-  await sidebarPlugin.activate(bare.app, bare.client, bare.feed, null, null, null);
-  await runDocumentPlugin.activate(bare.app, bare.client, bare.feed, null, null, null);
-  await notebookPlugin.activate(bare.app, bare.client, bare.feed, null, null, null, null);
+  await sidebarPlugin.activate(bare.app, bare.client, bare.access, bare.feed, null, null, null);
+  await runDocumentPlugin.activate(bare.app, bare.client, bare.access, bare.feed, null, null, null);
+  await notebookPlugin.activate(
+    bare.app,
+    bare.client,
+    bare.access,
+    bare.feed,
+    null,
+    null,
+    null,
+    null
+  );
   expect(bare.added.map(item => item.widget.id)).toEqual(['jupyter-aml-sidebar']);
   expect(bare.commands.isEnabled(CommandIDs.submitNotebook)).toBe(false);
 
@@ -78,7 +95,7 @@ test('without anything optional the sidebar, the document and submitting still c
 
 test.each(['', '../x', 7])('what is no run id (%s) is not opened', async id => {
   const bare = new BareApp(new FakeServer());
-  await runDocumentPlugin.activate(bare.app, bare.client, bare.feed, null, null, null);
+  await runDocumentPlugin.activate(bare.app, bare.client, bare.access, bare.feed, null, null, null);
   await expect(bare.commands.execute(CommandIDs.openRun, { run_id: id })).rejects.toThrow('32 hex');
 });
 
@@ -87,7 +104,7 @@ test('run cards are drawn in untrusted notebooks too', async () => {
   server.add(makeRun());
   const bare = new BareApp(server);
   const registry = new RenderMimeRegistry();
-  await renderersPlugin.activate(bare.app, registry, bare.client, bare.feed, null);
+  await renderersPlugin.activate(bare.app, registry, bare.client, bare.access, bare.feed, null);
   const data = {
     [RUN_MIME]: { run_id: runId(1), workspace_id: 'workspace-here', snapshot: null },
     'text/html': '<b>static</b>'
@@ -100,11 +117,46 @@ test('run cards are drawn in untrusted notebooks too', async () => {
   await screen.findByText('brisk otter');
 });
 
+test('submitting is there for who may, and only for them', async () => {
+  for (const grant of [['write'], []]) {
+    const server = new FakeServer();
+    server.granted.set('aml.jobs', grant);
+    const { app, client, access, feed, commands } = new BareApp(server);
+    await notebookPlugin.activate(app, client, access, feed, null, null, null, null);
+    expect(commands.isVisible(CommandIDs.submitNotebook)).toBe(false);
+    await vi.waitFor(() => expect(server.count('GET', '/api/me')).toBe(1));
+    const told = new Promise(resolve => access.changed.connect(resolve));
+    await told;
+    expect(commands.isVisible(CommandIDs.submitNotebook)).toBe(grant.length > 0);
+  }
+});
+
 test('each command is described, and the toolbar and menu name commands that exist', async () => {
   const bare = new BareApp(new FakeServer());
-  await sidebarPlugin.activate(bare.app, bare.client, bare.feed, null, null, null);
-  await runDocumentPlugin.activate(bare.app, bare.client, bare.feed, null, null, null);
-  await notebookPlugin.activate(bare.app, bare.client, bare.feed, null, null, null, null);
+  await sidebarPlugin.activate(bare.app, bare.client, bare.access, bare.feed, null, null, null);
+  await runDocumentPlugin.activate(bare.app, bare.client, bare.access, bare.feed, null, null, null);
+  await notebookPlugin.activate(
+    bare.app,
+    bare.client,
+    bare.access,
+    bare.feed,
+    null,
+    null,
+    null,
+    null
+  );
+  await computePlugin.activate(
+    bare.app,
+    bare.client,
+    bare.access,
+    bare.feed,
+    null,
+    null,
+    null,
+    null,
+    null
+  );
+  await instancesPlugin.activate(bare.app, null);
   for (const id of Object.values(CommandIDs)) {
     expect((await bare.commands.describedBy(id)).args).toBeTruthy();
   }

@@ -15,14 +15,14 @@ export function decodeRun(value: unknown): IRun | null {
     id: isRunId(fields.id) ? fields.id : '',
     experiment: string(fields.experiment) ?? '',
     display_name: string(fields.display_name) ?? '',
-    description: string(fields.description),
+    description: string(fields.description) ?? '',
     kind: string(fields.kind) ?? '',
     status: status(fields.status),
     attempt: number(fields.attempt) ?? 1,
     parent_id: null,
-    user: string(fields.user),
-    compute: string(fields.compute),
-    created_at: number(fields.created_at),
+    user: string(fields.user) ?? '',
+    compute: string(fields.compute) ?? '',
+    created_at: number(fields.created_at) ?? 0,
     started_at: number(fields.started_at),
     ended_at: number(fields.ended_at),
     archived: fields.archived === true,
@@ -31,10 +31,18 @@ export function decodeRun(value: unknown): IRun | null {
     metrics: mapping(fields.metrics, metricValue),
     progress: progress(fields.progress),
     error: runError(fields.error),
-    source: null,
-    spec: null,
+    source: {},
+    spec: spec(fields.spec),
     cancel_requested_at: number(fields.cancel_requested_at)
   };
+}
+
+/** Of what was submitted only what a card tells of it. */
+function spec(value: unknown): IRun['spec'] {
+  const fields = record(value);
+  const type = (['command', 'notebook', 'cell'] as const).find(kind => kind === fields?.type);
+  const environment = string(fields?.environment);
+  return type && environment ? { type, environment } : null;
 }
 
 /** A metric's embedded points: pairs of step and value, at most as many as both lists have. */
@@ -96,18 +104,20 @@ function progress(value: unknown): IProgress | null {
   const fields = record(value);
   const done = number(fields?.done);
   const total = number(fields?.total);
-  return done === null || total === null ? null : { done, total, label: string(fields?.label) };
+  return done === null || total === null
+    ? null
+    : { done, total, index: null, label: string(fields?.label) };
 }
 
 function runError(value: unknown): IRunError | null {
   const fields = record(value);
   return (
     fields && {
-      class: string(fields.class),
-      message: string(fields.message),
+      class: string(fields.class) ?? '',
+      message: string(fields.message) ?? '',
       cell: number(fields.cell),
       traceback: string(fields.traceback),
-      reason: string(fields.reason)
+      reason: string(fields.reason) ?? ''
     }
   );
 }

@@ -1,6 +1,7 @@
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 
-import { IAmlClient } from '../tokens';
+import { IAmlAccess, IAmlClient } from '../tokens';
+import { Access } from './access';
 import { AmlClient } from './client';
 
 /** Provides the client of the REST API on this page's own server. */
@@ -10,4 +11,13 @@ export const apiPlugin: JupyterFrontEndPlugin<IAmlClient> = {
   autoStart: true,
   provides: IAmlClient,
   activate: (app: JupyterFrontEnd) => new AmlClient(app.serviceManager.serverSettings)
+};
+
+/** Asks the server what this user may do. */
+export const accessPlugin: JupyterFrontEndPlugin<IAmlAccess> = {
+  id: 'jupyter-aml:access',
+  description: 'Tells what the user may do with runs.',
+  autoStart: true,
+  provides: IAmlAccess,
+  activate: (app: JupyterFrontEnd) => new Access(app.serviceManager.serverSettings)
 };

@@ -1,193 +1,87 @@
 /**
- * The shapes of the REST contract (`/aml/api/v1`), in one file so that they can be generated from
- * the OpenAPI document later. Times are integer milliseconds since the epoch, UTC.
+ * Names for the shapes of the REST contract (`/aml/api/v1`). They are generated from its OpenAPI document
+ * (`schema.ts`, by `make schema`); only what no document says is written here. Times are integer milliseconds
+ * since the epoch, UTC.
  */
 
-/** A state of a run; the last three are final. */
-export type RunStatus =
-  | 'NotStarted'
-  | 'Queued'
-  | 'Preparing'
-  | 'Starting'
-  | 'Running'
-  | 'Finalizing'
-  | 'CancelRequested'
-  | 'Completed'
-  | 'Failed'
-  | 'Canceled';
+import type { components, operations } from './schema';
+
+type Schemas = components['schemas'];
 
 /** Any JSON value, for content whose shape is not ours. */
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
+/** A state of a run; the last three are final. */
+export type RunStatus = Schemas['Status'];
 /** A metric's value; what JSON has no number for travels as a word. */
-export type MetricValue = number | 'NaN' | 'Infinity' | '-Infinity';
+export type MetricValue = IRun['metrics'][string];
 
-export interface IProgress {
-  done: number;
-  total: number;
-  label?: string | null;
-  index?: number | null;
-}
+export type IRun = Schemas['RunModel'];
+export type IRunError = NonNullable<IRun['error']>;
+export type RunSource = IRun['source'];
+export type IProgress = Schemas['Progress'];
+export type IExperiment = Schemas['ExperimentModel'];
+export type IWorkspace = Schemas['WorkspaceModel'];
+export type IMetric = Schemas['MetricModel'];
+export type IMetricHistory = Schemas['HistoryModel'];
+export type IFileEntry = Schemas['ArtifactModel'] | Schemas['SnapshotFile'];
+export type ILogStream = Schemas['LogModel'];
+export type ILogChunk = Schemas['LogChunk'];
+export type ICellProgress = Schemas['CellModel'];
+export type INotebookInspection = Schemas['NotebookInspection'];
+/** One parameter of a notebook, as papermill's inspection sees it. */
+export type INotebookParameter = Schemas['NotebookParameter'];
 
-export interface IRunError {
-  class?: string | null;
-  message?: string | null;
-  cell?: number | null;
-  traceback?: string | null;
-  log_tail?: string[] | null;
-  reason?: string | null;
-}
+export type ICompute = Schemas['ComputeModel'];
+export type INode = Schemas['NodeModel'];
+export type ISize = Schemas['SizeModel'];
+export type IUsage = Schemas['UsageModel'];
+/** What was used on one day, UTC. */
+export type IUsageDay = Schemas['DayModel'];
+export type IQuota = Schemas['QuotaModel'];
+export type NewCompute = Schemas['NewCompute']['compute'];
+/** A machine reached by SSH, as it is attached. */
+export type IAttachSsh = Schemas['AttachSsh'];
+export type IComputeChanges = Schemas['UpdateCompute'];
 
-export interface IGitInfo {
-  repository?: string | null;
-  commit?: string | null;
-  branch?: string | null;
-  dirty?: boolean | null;
-}
+export type IEnvironment = Schemas['EnvironmentModel'];
 
-export type RunSource = { git?: IGitInfo | null } & { [key: string]: Json | IGitInfo | undefined };
-
-export interface IRun {
-  id: string;
-  experiment: string;
-  display_name: string;
-  description: string | null;
-  kind: string;
-  status: RunStatus;
-  attempt: number;
-  parent_id: string | null;
-  user: string | null;
-  compute: string | null;
-  created_at: number | null;
-  started_at: number | null;
-  ended_at: number | null;
-  archived: boolean;
-  tags: Record<string, string>;
-  params: Record<string, string>;
-  metrics: Record<string, MetricValue>;
-  progress: IProgress | null;
-  error: IRunError | null;
-  source: RunSource | null;
-  spec: { parameters?: Record<string, Json>; [key: string]: Json | undefined } | null;
-  cancel_requested_at: number | null;
-}
-
-export interface IExperiment {
-  id: string;
-  name: string;
-  description: string | null;
-  tags: Record<string, string>;
-  created_at: number | null;
-  run_count: number;
-  last_run_at: number | null;
-  archived: boolean;
-}
-
-export interface IWorkspace {
-  id: string;
-  name: string;
-  folder?: string;
-  version: string;
-}
-
-export interface IPage<T> {
-  items: T[];
-  next_page_token: string | null;
-}
-
-export interface IMetric {
-  name: string;
-  kind: string;
-  count: number;
-  last?: MetricValue | null;
-  last_step?: number | null;
-  last_time?: number | null;
-  min?: MetricValue | null;
-  max?: MetricValue | null;
-  value?: Json;
-}
-
-export interface IMetricHistory {
-  name: string;
-  total: number;
-  thinned: boolean;
-  steps: (number | null)[];
-  times: number[];
-  values: MetricValue[];
-}
+export type IRunSearch = Schemas['SearchRuns'];
+export type ISubmitNotebook = Schemas['SubmitNotebook'];
+export type IRerun = Schemas['RerunJob'];
 
 /** The two sets of files of a run: what it made, and what was submitted. */
 export type FileKind = 'artifacts' | 'snapshot';
 
-export interface IFileEntry {
-  path: string;
-  size: number;
-  digest?: string;
-  created_at?: number | null;
+export interface IPage<T> {
+  items: T[];
+  next_page_token?: string | null;
 }
 
-export interface ILogStream {
-  stream: string;
-  size: number;
-}
+/** An operation of the API by its id. */
+export type OperationName = keyof operations;
 
-export interface ILogChunk {
-  text: string;
-  offset: number;
-  next_offset: number;
-  complete: boolean;
-}
+/** What an operation answers in JSON when all goes well. */
+export type Answer<N extends OperationName> = JsonOf<Succeeded<operations[N]['responses']>>;
 
-export type CellState = 'pending' | 'running' | 'completed' | 'failed';
+/** What an operation takes in JSON. */
+export type Body<N extends OperationName> = JsonOf<operations[N]['requestBody']>;
 
-export interface ICellProgress {
-  index: number;
-  label: string;
-  kind: string;
-  state: CellState;
-  started_at: number | null;
-  ended_at: number | null;
-}
+type Succeeded<R> = R[keyof R & (200 | 201 | 202)];
+type JsonOf<T> = T extends { content: { 'application/json': infer J } } ? J : never;
 
-/** One parameter of a notebook, as papermill's inspection sees it. */
-export interface INotebookParameter {
-  name: string;
-  default: string;
-  type: string;
-  help: string;
-}
-
-export interface INotebookInspection {
-  items: INotebookParameter[];
-  has_parameters_cell: boolean;
-}
-
-export interface IRunSearch {
-  filter?: string;
-  order_by?: string[];
-  experiments?: string[];
-  parent_id?: string;
-  archived?: boolean;
-  limit?: number;
-  page_token?: string;
-}
-
-export interface ISubmitNotebook {
-  path: string;
-  parameters: Record<string, Json>;
-  experiment?: string;
-  display_name?: string;
-}
-
-export interface IRerun {
-  parameters?: Record<string, Json>;
-  display_name?: string;
-}
-
-/** What an event says: ids and states only, never values. */
+/** What an event says: ids and states only, never values. Events are no part of the REST API. */
 export interface IRunEvent {
   run_id: string;
   experiment: string;
   status: RunStatus;
   progress: { done: number; total: number } | null;
+}
+
+/** What an event says of a compute; the rest is to be read anew. */
+export interface IComputeEvent {
+  compute: string;
+  state: string;
+  /** A sentence for its user, where there is something to say. */
+  message: string | null;
 }

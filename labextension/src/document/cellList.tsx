@@ -2,7 +2,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import { useCallback, type ReactElement } from 'react';
 
 import { isFinal } from '../api/status';
-import type { CellState, ICellProgress, IRun } from '../api/types';
+import type { ICellProgress, IRun } from '../api/types';
 import { useLoaded, useNow } from '../live/hooks';
 import { visible } from '../text/ansi';
 import { formatDuration } from '../text/format';
@@ -35,8 +35,8 @@ export function CellList({ run }: { run: IRun }): ReactElement | null {
       <h3>{trans.__('Cells')}</h3>
       <ol>
         {cells.map(cell => (
-          <li key={cell.index} data-state={cell.state}>
-            <CellMark state={cell.state} trans={trans} />
+          <li key={cell.index} data-state={stateOf(cell, run)}>
+            <CellMark state={stateOf(cell, run)} trans={trans} />
             <span className="jp-aml-cell-number">{cell.index + 1}</span>
             <code>{visible(cell.label)}</code>
             <span className="jp-aml-duration">{cellDuration(cell, now)}</span>
@@ -47,16 +47,22 @@ export function CellList({ run }: { run: IRun }): ReactElement | null {
   );
 }
 
-function CellMark(props: { state: CellState; trans: TranslationBundle }): ReactElement {
+function CellMark(props: { state: string; trans: TranslationBundle }): ReactElement {
   const { trans } = props;
-  const labels: Record<CellState, string> = {
+  const labels: Record<string, string | undefined> = {
     pending: trans.__('Not run yet'),
     running: trans.__('Running'),
     completed: trans.__('Completed'),
-    failed: trans.__('Failed')
+    failed: trans.__('Failed'),
+    canceled: trans.__('Canceled')
   };
-  const label = labels[props.state];
+  const label = labels[props.state] ?? visible(props.state);
   return <span className="jp-aml-mark" role="img" aria-label={label} title={label} />;
+}
+
+/** The cell that a cancel interrupted did not fail by itself. */
+function stateOf(cell: ICellProgress, run: IRun): string {
+  return cell.state === 'failed' && run.status === 'Canceled' ? 'canceled' : cell.state;
 }
 
 function cellDuration(cell: ICellProgress, now: number): string {

@@ -1,7 +1,7 @@
 import { useCallback, useMemo, type ReactElement } from 'react';
 
 import { list, record, string } from '../api/decode';
-import type { IMetric, Json } from '../api/types';
+import type { IMetric } from '../api/types';
 import { useLoaded } from '../live/hooks';
 import { visible } from '../text/ansi';
 import { useAml } from '../ui/context';
@@ -39,7 +39,7 @@ function ObjectValue({ runId, metric }: { runId: string; metric: IMetric }): Rea
   );
 }
 
-function PlainValue(props: { name: string; kind: string; value: Json }): ReactElement {
+function PlainValue(props: { name: string; kind: string; value: unknown }): ReactElement {
   const { name, kind, value } = props;
   const series = useMemo(
     () => (kind === 'list' ? listSeries(name, value) : null),
@@ -73,7 +73,7 @@ function LoggedRows({ runId, metric }: { runId: string; metric: IMetric }): Reac
 }
 
 /** A list of numbers is a line over its positions. */
-function listSeries(name: string, value: Json): ISeries[] | null {
+function listSeries(name: string, value: unknown): ISeries[] | null {
   const numbers = list(value).filter(item => typeof item === 'number');
   if (numbers.length < 2 || numbers.length < list(value).length) {
     return null;
@@ -82,7 +82,7 @@ function listSeries(name: string, value: Json): ISeries[] | null {
 }
 
 /** An image is logged as the path of one of the run's own files. */
-function imagePath(value: Json): string | null {
+function imagePath(value: unknown): string | null {
   return string(record(value)?.artifact);
 }
 

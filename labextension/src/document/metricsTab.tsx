@@ -6,6 +6,7 @@ import { formatMetric } from '../text/format';
 import { useAml } from '../ui/context';
 import { ErrorMessage, Loading, Note } from '../ui/messages';
 import { MetricChart } from '../ui/metricChart';
+import { Name } from '../ui/name';
 import { useOnScreen } from '../ui/onScreen';
 import { LoggedObject } from './loggedObject';
 
@@ -26,14 +27,29 @@ export function MetricsTab({ run }: { run: IRun }): ReactElement {
     return error ? <ErrorMessage error={error} /> : <Loading />;
   }
   const scalars = metrics.filter(metric => metric.kind === 'scalar');
+  // A single value beside charts would leave a hole as high as they are.
+  const singles = scalars.filter(metric => metric.count <= 1);
+  const courses = scalars.filter(metric => metric.count > 1);
   const objects = metrics.filter(metric => metric.kind !== 'scalar');
   return (
     <>
       {error && <ErrorMessage error={error} />}
       {metrics.length === 0 && <Note>{trans.__('No metric was logged yet.')}</Note>}
+      {singles.length > 0 && (
+        <dl className="jp-aml-values">
+          {singles.map(metric => (
+            <div key={metric.name} className="jp-aml-value">
+              <dt>
+                <Name text={metric.name} />
+              </dt>
+              <dd>{formatMetric(metric.last)}</dd>
+            </div>
+          ))}
+        </dl>
+      )}
       <div className="jp-aml-charts">
-        {scalars.map(metric => (
-          <ScalarMetric key={metric.name} run={run} metric={metric} />
+        {courses.map(metric => (
+          <MetricCourse key={metric.name} run={run} metric={metric} />
         ))}
       </div>
       {objects.map(metric => (
@@ -43,7 +59,7 @@ export function MetricsTab({ run }: { run: IRun }): ReactElement {
   );
 }
 
-function ScalarMetric({ run, metric }: { run: IRun; metric: IMetric }): ReactElement {
+function MetricCourse({ run, metric }: { run: IRun; metric: IMetric }): ReactElement {
   const { client } = useAml();
   const [ref, seen] = useOnScreen<HTMLDivElement>();
   const load = useCallback(
@@ -52,20 +68,11 @@ function ScalarMetric({ run, metric }: { run: IRun; metric: IMetric }): ReactEle
     // eslint-disable-next-line react-hooks/exhaustive-deps
     [client, run.id, metric.name, metric.count, metric.last_time]
   );
-  const { value, error } = useLoaded(seen && metric.count > 1 ? load : null);
+  const { value, error } = useLoaded(seen ? load : null);
   return (
     <div ref={ref}>
       {error && <ErrorMessage error={error} />}
-      {metric.count > 1 ? (
-        <History metric={metric} history={value} />
-      ) : (
-        <figure className="jp-aml-chart jp-aml-chart-single">
-          <figcaption>
-            <bdi className="jp-aml-chart-name">{metric.name}</bdi>
-          </figcaption>
-          <p className="jp-aml-big">{formatMetric(metric.last)}</p>
-        </figure>
-      )}
+      <History metric={metric} history={value} />
     </div>
   );
 }

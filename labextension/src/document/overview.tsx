@@ -5,6 +5,7 @@ import { formatMetric, formatTime } from '../text/format';
 import { useAml } from '../ui/context';
 import { ErrorPanel } from '../ui/errorPanel';
 import { FactTable, factsOf, type IFact } from '../ui/factTable';
+import { environmentOf } from '../ui/place';
 import { statusLabel } from '../ui/status';
 import { Duration } from '../ui/times';
 import { CellList } from './cellList';
@@ -19,7 +20,7 @@ export function Overview({ run }: { run: IRun }): ReactElement {
   }));
   return (
     <div className="jp-aml-overview">
-      {run.error && <ErrorPanel error={run.error} status={run.status} open />}
+      <ErrorPanel run={run} open />
       <div className="jp-aml-columns">
         <FactTable title={trans.__('Run')} facts={useRunFacts(run)} />
         <FactTable
@@ -47,11 +48,13 @@ export function Overview({ run }: { run: IRun }): ReactElement {
 function useRunFacts(run: IRun): IFact[] {
   const { trans, openRun } = useAml();
   const { parent_id: parent } = run;
+  const environment = environmentOf(run);
   const facts: (IFact | null)[] = [
     { name: trans.__('Status'), value: statusLabel(run.status, trans) },
     run.description ? { name: trans.__('Description'), value: run.description } : null,
     { name: trans.__('Kind'), value: run.kind },
     run.compute ? { name: trans.__('Compute'), value: run.compute } : null,
+    environment ? { name: trans.__('Environment'), value: environment } : null,
     run.user ? { name: trans.__('User'), value: run.user } : null,
     { name: trans.__('Created'), value: formatTime(run.created_at) },
     { name: trans.__('Started'), value: formatTime(run.started_at) },

@@ -8,7 +8,7 @@ import { WidgetTracker } from '@jupyterlab/apputils';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 
 import { isRunId } from '../api/ids';
-import { CommandIDs, IAmlClient, IRunFeed } from '../tokens';
+import { CommandIDs, IAmlAccess, IAmlClient, IRunFeed } from '../tokens';
 import { makeContext } from '../ui/makeContext';
 import { amlIcon } from '../ui/icons';
 import { RunDocument } from './runDocument';
@@ -18,18 +18,19 @@ export const runDocumentPlugin: JupyterFrontEndPlugin<void> = {
   id: 'jupyter-aml:run-document',
   description: 'Opens runs in the main area.',
   autoStart: true,
-  requires: [IAmlClient, IRunFeed],
+  requires: [IAmlClient, IAmlAccess, IRunFeed],
   optional: [ILabShell, ILayoutRestorer, ITranslator],
   activate: (
     app: JupyterFrontEnd,
     client: IAmlClient,
+    access: IAmlAccess,
     feed: IRunFeed,
     labShell: ILabShell | null,
     restorer: ILayoutRestorer | null,
     translator: ITranslator | null
   ) => {
     const trans = (translator ?? nullTranslator).load('jupyter_aml');
-    const context = makeContext(app, client, feed, translator);
+    const context = makeContext(app, client, access, feed, translator);
     const tracker = new WidgetTracker<RunDocument>({ namespace: 'jupyter-aml-runs' });
     // Notebook 7 has room for one document in its main area: there a run opens beside it.
     const area = labShell === null ? 'right' : 'main';

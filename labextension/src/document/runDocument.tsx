@@ -20,6 +20,8 @@ export class RunDocument extends MainAreaWidget<AmlWidget> {
     this.title.icon = amlIcon;
     this.title.closable = true;
     this.content.addClass('jp-aml-scrolling');
+    // It would be an empty strip above the run.
+    this.toolbar.hide();
     this._handle = context.feed.watch(runId);
     this._handle.watched.changed.connect(this._onChanged, this);
     // Another view may have fetched it already.

@@ -4,8 +4,8 @@ import type { RunSource } from '../api/types';
 import type { IFact } from '../ui/factTable';
 
 /** Where a run comes from: git, Python, host. Fields this page does not know are shown as they are. */
-export function sourceFacts(source: RunSource | null, trans: TranslationBundle): IFact[] {
-  const { git, ...rest } = source ?? {};
+export function sourceFacts(source: RunSource, trans: TranslationBundle): IFact[] {
+  const { git, ...rest } = source;
   const facts: IFact[] = [];
   if (git) {
     add(facts, trans.__('Repository'), git.repository);

@@ -1,6 +1,5 @@
 import type { CSSProperties, ReactElement } from 'react';
 
-import type { Json } from '../api/types';
 import { visible } from '../text/ansi';
 import { formatMetric } from '../text/format';
 import { useAml } from '../ui/context';
@@ -55,7 +54,7 @@ function highest(table: IValueTable): number {
   return numbers.reduce((high, value) => Math.max(high, value), 0);
 }
 
-function shade(cell: Json, peak: number): CSSProperties | undefined {
+function shade(cell: unknown, peak: number): CSSProperties | undefined {
   if (peak <= 0 || typeof cell !== 'number') {
     return undefined;
   }

@@ -35,7 +35,7 @@ export function fieldsFromNotebook(parameters: INotebookParameter[]): IField[] {
 }
 
 /** The form for the parameters a run had. */
-export function fieldsFromValues(values: Record<string, Json>): IField[] {
+export function fieldsFromValues(values: Record<string, unknown>): IField[] {
   return Object.entries(values).map(([name, value]) => {
     const kind = kindOf('', value);
     const initial = textOf(value, kind);
@@ -61,7 +61,7 @@ export function readFields(
   return { values: Object.fromEntries(values), problems };
 }
 
-function kindOf(type: string, value: Json | undefined): FieldKind {
+function kindOf(type: string, value: unknown): FieldKind {
   // Type hints may be longer than a word: "int", "Optional[int]", "List[str]".
   const named = (['int', 'float', 'bool', 'str'] as const).find(kind => kind === type);
   if (named !== undefined && (value === undefined || fits(named, value))) {
@@ -76,12 +76,12 @@ function kindOf(type: string, value: Json | undefined): FieldKind {
   return typeof value === 'string' ? 'str' : 'json';
 }
 
-function fits(kind: FieldKind, value: Json): boolean {
+function fits(kind: FieldKind, value: unknown): boolean {
   const wanted = { int: 'number', float: 'number', bool: 'boolean', str: 'string', json: '' };
   return typeof value === wanted[kind];
 }
 
-function textOf(value: Json, kind: FieldKind): string {
+function textOf(value: unknown, kind: FieldKind): string {
   return kind === 'str' && typeof value === 'string' ? value : JSON.stringify(value);
 }
 

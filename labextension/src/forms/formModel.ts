@@ -43,6 +43,11 @@ export class FormModel {
     this._changed.emit();
   }
 
+  /** Something that the form shows changed besides its texts. */
+  touch(): void {
+    this._changed.emit();
+  }
+
   /** Refuse the form, telling each field what is wrong with it. */
   refuse(problems: Map<string, string>): void {
     this._problems = problems;

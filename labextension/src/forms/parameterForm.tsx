@@ -6,17 +6,19 @@ import { useAml } from '../ui/context';
 import { ErrorMessage, Note } from '../ui/messages';
 import type { IField } from './fields';
 import type { FormModel } from './formModel';
+import { SelectRow, TextRow } from './formRow';
 
-/** A plain text the form asks for besides the parameters. */
-export interface ITextInput {
+/** What the form asks for besides the parameters: a plain text, or one of a few options. */
+export interface IInput {
   name: string;
   label: string;
-  placeholder: string;
+  placeholder?: string;
+  options?: { value: string; label: string }[];
 }
 
 export interface IParameterFormProps {
   model: FormModel;
-  inputs: ITextInput[];
+  inputs: IInput[];
   /** Said in place of the parameters where there are none. */
   emptyNote: string;
 }
@@ -31,7 +33,7 @@ function FormBody({ model, inputs, emptyNote }: IParameterFormProps): ReactEleme
   return (
     <div className="jp-aml-form" aria-busy={model.busy}>
       {inputs.map(input => (
-        <TextRow key={input.name} input={input} model={model} />
+        <InputRow key={input.name} input={input} model={model} />
       ))}
       <fieldset disabled={model.busy}>
         <legend>{trans.__('Parameters')}</legend>
@@ -51,20 +53,19 @@ function FormBody({ model, inputs, emptyNote }: IParameterFormProps): ReactEleme
   );
 }
 
-function TextRow({ input, model }: { input: ITextInput; model: FormModel }): ReactElement {
-  const id = useId();
+function InputRow({ input, model }: { input: IInput; model: FormModel }): ReactElement {
+  const { name, label, placeholder, options } = input;
+  if (options === undefined) {
+    return <TextRow model={model} name={name} label={label} placeholder={placeholder} />;
+  }
   return (
-    <div className="jp-aml-form-row">
-      <label htmlFor={id}>{input.label}</label>
-      <input
-        id={id}
-        className="jp-mod-styled"
-        value={model.texts.get(input.name) ?? ''}
-        placeholder={input.placeholder}
-        disabled={model.busy}
-        onChange={event => model.setText(input.name, event.target.value)}
-      />
-    </div>
+    <SelectRow model={model} name={name} label={label}>
+      {options.map(option => (
+        <option key={option.value} value={option.value}>
+          {option.label}
+        </option>
+      ))}
+    </SelectRow>
   );
 }
 

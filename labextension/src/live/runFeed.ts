@@ -90,6 +90,14 @@ export class RunFeed implements IDisposable {
     };
   }
 
+  /** Fetch a run again if anything shows it and it is not over. */
+  refresh(id: string): void {
+    const watched = this._watched.get(id);
+    if (watched !== undefined && !watched.isSettled) {
+      void watched.refresh();
+    }
+  }
+
   /** Tell everything on the page about a run an answer just brought. */
   announce(run: IRun): void {
     this._watched.get(run.id)?.set(run);

@@ -4,6 +4,7 @@ import type { AmlClient } from '../api/client';
 import { asApiError, type ApiError } from '../api/errors';
 import { isFinal } from '../api/status';
 import type { IRun, IRunEvent } from '../api/types';
+import { withEvent } from './events';
 
 /** One run kept current; shared by everything on the page that shows it. */
 export class WatchedRun {
@@ -58,8 +59,7 @@ export class WatchedRun {
   /** Show the state an event names at once, then fetch what the event does not say. */
   onEvent(event: IRunEvent): void {
     if (this._run !== null && !isFinal(this._run.status)) {
-      const progress = event.progress && { ...this._run.progress, ...event.progress };
-      this.set({ ...this._run, status: event.status, progress: progress ?? this._run.progress });
+      this.set(withEvent(this._run, event));
     }
     void this.refresh();
   }

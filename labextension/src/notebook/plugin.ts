@@ -4,7 +4,7 @@ import { IFileBrowserFactory } from '@jupyterlab/filebrowser';
 import { INotebookTracker } from '@jupyterlab/notebook';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 
-import { CommandIDs, IAmlClient, IRunFeed } from '../tokens';
+import { CommandIDs, IAmlAccess, IAmlClient, IRunFeed } from '../tokens';
 import { submitIcon } from '../ui/icons';
 import { makeContext } from '../ui/makeContext';
 import { selectedNotebook, sourceOf } from './source';
@@ -15,11 +15,12 @@ export const notebookPlugin: JupyterFrontEndPlugin<void> = {
   id: 'jupyter-aml:notebook',
   description: 'Submits notebooks as runs.',
   autoStart: true,
-  requires: [IAmlClient, IRunFeed],
+  requires: [IAmlClient, IAmlAccess, IRunFeed],
   optional: [INotebookTracker, IFileBrowserFactory, ICommandPalette, ITranslator],
   activate: (
     app: JupyterFrontEnd,
     client: IAmlClient,
+    access: IAmlAccess,
     feed: IRunFeed,
     tracker: INotebookTracker | null,
     browsers: IFileBrowserFactory | null,
@@ -27,7 +28,7 @@ export const notebookPlugin: JupyterFrontEndPlugin<void> = {
     translator: ITranslator | null
   ) => {
     const trans = (translator ?? nullTranslator).load('jupyter_aml');
-    const context = makeContext(app, client, feed, translator);
+    const context = makeContext(app, client, access, feed, translator);
     const { contents } = app.serviceManager;
 
     const submit = async (path: string): Promise<string | null> => {
@@ -40,6 +41,11 @@ export const notebookPlugin: JupyterFrontEndPlugin<void> = {
       context.openRun(run.id);
       return run.id;
     };
+
+    access.changed.connect(() => {
+      app.commands.notifyCommandChanged(CommandIDs.submitNotebook);
+      app.commands.notifyCommandChanged(CommandIDs.submitSelected);
+    });
 
     const current = (): string | null => tracker?.currentWidget?.context.path ?? null;
     app.commands.addCommand(CommandIDs.submitNotebook, {
@@ -57,7 +63,9 @@ export const notebookPlugin: JupyterFrontEndPlugin<void> = {
           }
         }
       },
-      isEnabled: args => typeof args.path === 'string' || current() !== null,
+      isVisible: () => access.may('submit'),
+      isEnabled: args =>
+        access.may('submit') && (typeof args.path === 'string' || current() !== null),
       execute: args => {
         const path = typeof args.path === 'string' ? args.path : current();
         return path === null ? null : submit(path);
@@ -72,7 +80,7 @@ export const notebookPlugin: JupyterFrontEndPlugin<void> = {
       label: trans.__('Submit as Run…'),
       icon: submitIcon,
       describedBy: { args: { type: 'object', properties: {} } },
-      isVisible: () => selectedNotebook(browsers) !== null,
+      isVisible: () => access.may('submit') && selectedNotebook(browsers) !== null,
       execute: () => {
         const path = selectedNotebook(browsers);
         return path === null ? null : submit(path);

@@ -2,6 +2,7 @@ import type { IFileBrowserFactory } from '@jupyterlab/filebrowser';
 import type { INotebookTracker } from '@jupyterlab/notebook';
 import type { Contents } from '@jupyterlab/services';
 
+import { record } from '../api/decode';
 import { ApiError } from '../api/errors';
 import type { INotebookSource } from './submitDialog';
 
@@ -33,9 +34,10 @@ export function selectedNotebook(browsers: IFileBrowserFactory | null): string |
   return items.length === 1 && item?.type === 'notebook' ? item.path : null;
 }
 
-function asObject(value: unknown, path: string): object {
-  if (typeof value !== 'object' || value === null) {
+function asObject(value: unknown, path: string): Record<string, unknown> {
+  const notebook = record(value);
+  if (notebook === null) {
     throw new ApiError(`${path} is not a notebook.`, 'not_a_notebook', 0);
   }
-  return value;
+  return notebook;
 }

@@ -2,12 +2,14 @@ import { Dialog } from '@jupyterlab/apputils';
 import { PathExt } from '@jupyterlab/coreutils';
 
 import { asApiError } from '../api/errors';
-import type { INotebookInspection, IRun } from '../api/types';
+import type { ICompute, IEnvironment, INotebookInspection, IRun } from '../api/types';
 import { fieldsFromNotebook, readFields } from '../forms/fields';
 import { FormDialog } from '../forms/formDialog';
 import { FormModel } from '../forms/formModel';
-import { ParameterForm, type ITextInput } from '../forms/parameterForm';
+import { ParameterForm, type IInput } from '../forms/parameterForm';
 import { visible } from '../text/ansi';
+import { stateLabel } from '../compute/states';
+import { sizeWords } from '../compute/words';
 import { AmlWidget } from '../ui/amlWidget';
 import type { IAmlContext } from '../ui/context';
 import { ErrorMessage } from '../ui/messages';
@@ -16,7 +18,7 @@ export interface INotebookSource {
   /** The path on the server's contents API, without a drive. */
   path: string;
   /** The notebook as nbformat's JSON. */
-  notebook: object;
+  notebook: Record<string, unknown>;
 }
 
 /** Ask for parameters and names, submit, and give the new run; null when the user cancels. */
@@ -25,8 +27,14 @@ export async function submitWithDialog(
   source: INotebookSource
 ): Promise<IRun | null> {
   let inspection: INotebookInspection;
+  let computes: ICompute[];
+  let environments: IEnvironment[];
   try {
-    inspection = await context.client.inspectNotebook(source.notebook);
+    [inspection, computes, environments] = await Promise.all([
+      context.client.inspectNotebook(source.notebook),
+      targets(context),
+      environmentsOf(context)
+    ]);
   } catch (thrown) {
     await showError(context, thrown);
     return null;
@@ -40,7 +48,7 @@ export async function submitWithDialog(
       context,
       <ParameterForm
         model={model}
-        inputs={inputs(context)}
+        inputs={inputs(context, computes, environments)}
         emptyNote={emptyNote(context, inspection)}
       />
     ),
@@ -56,7 +64,9 @@ export async function submitWithDialog(
           path: source.path,
           parameters: values,
           ...given('experiment', model),
-          ...given('display_name', model)
+          ...given('display_name', model),
+          ...given('compute', model),
+          ...given('environment', model)
         });
       });
     }
@@ -65,7 +75,49 @@ export async function submitWithDialog(
   return created;
 }
 
-function inputs({ trans }: IAmlContext): ITextInput[] {
+/** The computes a run may be sent to besides this machine; none where they cannot be told. */
+async function targets({ client }: IAmlContext): Promise<ICompute[]> {
+  try {
+    const computes = await client.computes.list();
+    return computes.filter(({ state }) => state !== 'Deleting' && state !== 'CreateFailed');
+  } catch {
+    return []; // This machine is always there.
+  }
+}
+
+/** The environments a run may have; none where they cannot be told. */
+async function environmentsOf({ client }: IAmlContext): Promise<IEnvironment[]> {
+  try {
+    return await client.environments();
+  } catch {
+    return []; // The service's own Python is always there.
+  }
+}
+
+function inputs(
+  { trans }: IAmlContext,
+  computes: ICompute[],
+  environments: IEnvironment[]
+): IInput[] {
+  const compute: IInput = {
+    name: 'compute',
+    label: trans.__('Compute'),
+    options: [
+      { value: '', label: trans.__('local (this machine)') },
+      ...computes.map(target => ({ value: target.name, label: targetLabel(target, trans) }))
+    ]
+  };
+  const environment: IInput = {
+    name: 'environment',
+    label: trans.__('Environment'),
+    options: [
+      { value: '', label: trans.__("as here (the workspace's own Python)") },
+      ...environments.map(found => ({
+        value: referenceOf(found),
+        label: environmentLabel(found, trans)
+      }))
+    ]
+  };
   return [
     {
       name: 'experiment',
@@ -76,7 +128,9 @@ function inputs({ trans }: IAmlContext): ITextInput[] {
       name: 'display_name',
       label: trans.__('Run name'),
       placeholder: trans.__('chosen for you')
-    }
+    },
+    ...(computes.length > 0 ? [compute] : []),
+    ...(environments.length > 0 ? [environment] : [])
   ];
 }
 
@@ -86,8 +140,30 @@ function emptyNote({ trans }: IAmlContext, inspection: INotebookInspection): str
     : trans.__('None. Tag a cell of the notebook “parameters” to change its values here.');
 }
 
+function targetLabel(target: ICompute, trans: IAmlContext['trans']): string {
+  const words = target.size === null ? '' : sizeWords(target.size, trans);
+  const attached = target.kind === 'ssh' ? trans.__('attached') : '';
+  const about = [attached, words, target.kind === 'cluster' ? '' : stateLabel(target.state, trans)];
+  return `${visible(target.name)} (${about.filter(Boolean).join(', ')})`;
+}
+
+/** This very version of the user's own; those that come with us have one only. */
+function referenceOf({ name, version, curated }: IEnvironment): string {
+  return curated ? name : `${name}:${version}`;
+}
+
+function environmentLabel(environment: IEnvironment, trans: IAmlContext['trans']): string {
+  const reference = visible(referenceOf(environment));
+  return environment.state === 'not built'
+    ? trans.__('%1 (built with its first run)', reference)
+    : reference;
+}
+
 /** A text the user gave; what is left empty is for the server to choose. */
-function given(name: 'experiment' | 'display_name', model: FormModel): Record<string, string> {
+function given(
+  name: 'experiment' | 'display_name' | 'compute' | 'environment',
+  model: FormModel
+): Record<string, string> {
   const text = (model.texts.get(name) ?? '').trim();
   return text === '' ? {} : { [name]: text };
 }

@@ -3,7 +3,7 @@ import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import { ITranslator } from '@jupyterlab/translation';
 import type { ComponentType } from 'react';
 
-import { IAmlClient, IRunFeed } from '../tokens';
+import { IAmlAccess, IAmlClient, IRunFeed } from '../tokens';
 import { makeContext } from '../ui/makeContext';
 import { AmlRenderer } from './amlRenderer';
 import { Comparison } from './comparison';
@@ -25,16 +25,17 @@ export const renderersPlugin: JupyterFrontEndPlugin<void> = {
   id: 'jupyter-aml:renderers',
   description: 'Draws runs in notebooks, live and without a kernel.',
   autoStart: true,
-  requires: [IRenderMimeRegistry, IAmlClient, IRunFeed],
+  requires: [IRenderMimeRegistry, IAmlClient, IAmlAccess, IRunFeed],
   optional: [ITranslator],
   activate: (
     app: JupyterFrontEnd,
     registry: IRenderMimeRegistry,
     client: IAmlClient,
+    access: IAmlAccess,
     feed: IRunFeed,
     translator: ITranslator | null
   ) => {
-    const context = makeContext(app, client, feed, translator);
+    const context = makeContext(app, client, access, feed, translator);
     for (const [mimeType, component] of COMPONENTS) {
       const factory = {
         safe: true,

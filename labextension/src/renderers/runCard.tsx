@@ -1,4 +1,4 @@
-import { useMemo, type ReactElement } from 'react';
+import { useEffect, useMemo, type ReactElement } from 'react';
 
 import { isFinal } from '../api/status';
 import type { IRun } from '../api/types';
@@ -9,6 +9,7 @@ import { ErrorPanel } from '../ui/errorPanel';
 import { ErrorMessage, Loading, Note } from '../ui/messages';
 import { Name } from '../ui/name';
 import { useOnScreen } from '../ui/onScreen';
+import { Place } from '../ui/place';
 import { CellProgress } from '../ui/progress';
 import { RunButtons, useRunActions } from '../ui/runActions';
 import { StatusPill } from '../ui/status';
@@ -44,14 +45,15 @@ export function RunCard({ data }: { data: unknown }): ReactElement {
 
 function LiveCard({ run, seen }: { run: IRun; seen: boolean }): ReactElement {
   const { trans, openRun } = useAml();
+  // Open is last: when Cancel goes, the buttons that stay must not move under the pointer.
   const actions = useRunActions(run);
   return (
     <>
       <CardHead run={run}>
+        <RunButtons run={run} actions={actions} />
         <button type="button" className="jp-aml-button" onClick={() => openRun(run.id)}>
           {trans.__('Open')}
         </button>
-        <RunButtons run={run} actions={actions} />
       </CardHead>
       {actions.error && <ErrorMessage error={actions.error} />}
       <CardBody run={run} />
@@ -78,6 +80,7 @@ function CardHead(props: { run: IRun; children?: React.ReactNode }): ReactElemen
       <StatusPill status={run.status} />
       <Name text={run.display_name || run.id} className="jp-aml-strong" />
       <Name text={run.experiment} className="jp-aml-quiet" />
+      <Place run={run} />
       <Duration run={run} />
       <span className="jp-aml-spacer" />
       <span className="jp-aml-actions">{children}</span>
@@ -89,14 +92,14 @@ function CardBody({ run }: { run: IRun }): ReactElement {
   return (
     <>
       {run.progress && <CellProgress progress={run.progress} status={run.status} withLabel />}
-      {run.error && <ErrorPanel error={run.error} status={run.status} />}
+      <ErrorPanel run={run} />
     </>
   );
 }
 
 /** The last lines while it runs; of a run that is over the log is there on demand. */
 function CardLog({ run, seen }: { run: IRun; seen: boolean }): ReactElement | null {
-  const { trans } = useAml();
+  const { feed, trans } = useAml();
   const over = isFinal(run.status);
   const started = run.started_at !== null;
   const tail = useLogTail(run, started ? MAIN_STREAM : null, {
@@ -104,6 +107,12 @@ function CardLog({ run, seen }: { run: IRun; seen: boolean }): ReactElement | nu
     tailBytes: TAIL_BYTES
   });
   const text = lastLines(tail?.text ?? '');
+  // What was printed was likely logged too: metrics must not stand behind the log that names them.
+  useEffect(() => {
+    if (text !== '' && !over) {
+      feed.refresh(run.id);
+    }
+  }, [feed, run.id, text, over]);
   if (text === '') {
     return null;
   }

@@ -15,8 +15,8 @@ export interface IRuns {
 export function useRuns(runIds: string[], enabled: boolean): IRuns {
   const { client, feed } = useAml();
   const load = useCallback(async () => {
-    const found = await Promise.all(runIds.map(id => client.run(id).catch(ignoreMissing)));
-    return found.filter(run => run !== null);
+    const found = new Map((await client.runs(runIds)).map(run => [run.id, run]));
+    return runIds.flatMap(id => found.get(id) ?? []);
   }, [client, runIds]);
   const { value, error } = useLoaded(enabled && runIds.length > 0 ? load : null);
   const [newer, setNewer] = useState<ReadonlyMap<string, IRun>>(new Map());
@@ -37,11 +37,4 @@ export function useRuns(runIds: string[], enabled: boolean): IRuns {
   }, [feed, value, enabled]);
   const runs = useMemo(() => value?.map(run => newer.get(run.id) ?? run) ?? null, [value, newer]);
   return { runs, error };
-}
-
-function ignoreMissing(thrown: ApiError): null {
-  if (thrown.isMissing) {
-    return null;
-  }
-  throw thrown;
 }

@@ -6,7 +6,7 @@ import {
 import { ICommandPalette } from '@jupyterlab/apputils';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 
-import { CommandIDs, IAmlClient, IRunFeed } from '../tokens';
+import { CommandIDs, IAmlAccess, IAmlClient, IRunFeed } from '../tokens';
 import { amlIcon } from '../ui/icons';
 import { makeContext } from '../ui/makeContext';
 import { Sidebar, SIDEBAR_ID } from './sidebar';
@@ -16,18 +16,19 @@ export const sidebarPlugin: JupyterFrontEndPlugin<void> = {
   id: 'jupyter-aml:sidebar',
   description: 'Lists experiments and runs in the left area.',
   autoStart: true,
-  requires: [IAmlClient, IRunFeed],
+  requires: [IAmlClient, IAmlAccess, IRunFeed],
   optional: [ILayoutRestorer, ICommandPalette, ITranslator],
   activate: (
     app: JupyterFrontEnd,
     client: IAmlClient,
+    access: IAmlAccess,
     feed: IRunFeed,
     restorer: ILayoutRestorer | null,
     palette: ICommandPalette | null,
     translator: ITranslator | null
   ) => {
     const trans = (translator ?? nullTranslator).load('jupyter_aml');
-    const sidebar = new Sidebar(makeContext(app, client, feed, translator));
+    const sidebar = new Sidebar(makeContext(app, client, access, feed, translator));
     app.shell.add(sidebar, 'left', { rank: 600, type: 'Experiments' });
     restorer?.add(sidebar, SIDEBAR_ID);
 

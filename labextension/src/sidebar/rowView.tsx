@@ -4,6 +4,7 @@ import { useState, type CSSProperties, type MouseEvent, type ReactElement } from
 import { canCancel } from '../api/status';
 import type { IExperiment, IRun } from '../api/types';
 import { visible } from '../text/ansi';
+import { useMay } from '../ui/access';
 import { useAml } from '../ui/context';
 import { Name } from '../ui/name';
 import { cancelRun } from '../ui/runActions';
@@ -76,6 +77,7 @@ function ExperimentRow(props: { experiment: IExperiment; expanded: boolean }): R
 
 function RunRow({ run, withExperiment }: { run: IRun; withExperiment: boolean }): ReactElement {
   const { progress } = run;
+  const mayCancel = useMay('cancel');
   const isLive = run.ended_at === null && progress !== null;
   return (
     <>
@@ -85,7 +87,7 @@ function RunRow({ run, withExperiment }: { run: IRun; withExperiment: boolean })
       <span className="jp-aml-spacer" />
       {isLive && <span className="jp-aml-count">{`${progress.done}/${progress.total}`}</span>}
       <Duration run={run} />
-      {canCancel(run) && <CancelButton run={run} />}
+      {mayCancel && canCancel(run) && <CancelButton run={run} />}
     </>
   );
 }

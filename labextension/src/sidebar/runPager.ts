@@ -4,6 +4,7 @@ import type { AmlClient } from '../api/client';
 import { asApiError, type ApiError } from '../api/errors';
 import { isFinal } from '../api/status';
 import type { IPage, IRun, IRunEvent, IRunSearch } from '../api/types';
+import { withEvent } from '../live/events';
 
 /** Runs fetched at once. */
 export const PAGE_SIZE = 100;
@@ -43,12 +44,15 @@ export class RunPager {
     }
     await this._fetch(this._token, page => {
       this._merge(page.items);
-      this._token = page.next_page_token;
+      this._token = page.next_page_token ?? null;
       this._started = true;
     });
   }
 
-  /** Fetch the first page again: new runs come in at the head, known ones are brought up to date. */
+  /**
+   * Fetch the first page again, and the runs further down that may have changed since: new runs come in at the head,
+   * known ones are brought up to date, and those that are gone go.
+   */
   async refresh(): Promise<void> {
     if (!this._started) {
       return this.loadMore();
@@ -57,7 +61,16 @@ export class RunPager {
       this._stale = true;
       return;
     }
-    await this._fetch(null, page => this._merge(page.items));
+    let below: IRun[] = [];
+    await this._fetch(null, page => {
+      below = this._replaceHead(page);
+    });
+    await this._readAgain(below);
+  }
+
+  /** Fetch the runs again that are not over, wherever they stand; nothing when all are. */
+  reread(): Promise<void> {
+    return this._readAgain(this._runs);
   }
 
   /** Take a run an answer brought; one that is not here yet only comes in by a search. */
@@ -78,8 +91,7 @@ export class RunPager {
       return false;
     }
     if (!isFinal(known.status)) {
-      const progress = event.progress ? { ...known.progress, ...event.progress } : known.progress;
-      this._replace(at, { ...known, status: event.status, progress });
+      this._replace(at, withEvent(known, event));
     }
     return true;
   }
@@ -115,13 +127,41 @@ export class RunPager {
     }
   }
 
+  /** Fetch those of the runs again that are not over. */
+  private async _readAgain(runs: readonly IRun[]): Promise<void> {
+    const ids = runs.filter(run => !isFinal(run.status)).map(run => run.id);
+    if (ids.length === 0 || this._error !== null) {
+      return;
+    }
+    try {
+      const found = new Map((await this._client.runs(ids)).map(run => [run.id, run]));
+      const gone = new Set(ids.filter(id => !found.has(id)));
+      this._runs = this._runs.filter(run => !gone.has(run.id)).map(run => found.get(run.id) ?? run);
+    } catch (thrown) {
+      this._error = asApiError(thrown);
+    }
+    if (!this._abort.signal.aborted) {
+      this._changed.emit();
+    }
+  }
+
+  /** Take the first page for what the list begins with; gives the runs that stand below it. */
+  private _replaceHead(page: IPage<IRun>): IRun[] {
+    const last = page.items.at(-1);
+    const isAll = !page.next_page_token || last === undefined;
+    const below = isAll ? [] : this._runs.filter(run => newestFirst(last, run) < 0);
+    this._runs = [];
+    this._merge([...page.items, ...below]);
+    if (isAll) {
+      this._token = null;
+    }
+    return below;
+  }
+
   private _merge(items: IRun[]): void {
     const byId = new Map(this._runs.map(run => [run.id, run]));
     items.forEach(run => byId.set(run.id, run));
-    // Ids are made from the time (UUIDv7), so they order runs made within one millisecond too.
-    this._runs = [...byId.values()].sort(
-      (a, b) => (b.created_at ?? 0) - (a.created_at ?? 0) || (a.id < b.id ? 1 : -1)
-    );
+    this._runs = [...byId.values()].sort(newestFirst);
   }
 
   private _replace(at: number, run: IRun): void {
@@ -137,4 +177,9 @@ export class RunPager {
   private _error: ApiError | null = null;
   private readonly _abort = new AbortController();
   private readonly _changed = new Signal<this, void>(this);
+}
+
+/** Ids are made from the time (UUIDv7), so they order runs made within one millisecond too. */
+function newestFirst(a: IRun, b: IRun): number {
+  return b.created_at - a.created_at || (a.id < b.id ? 1 : -1);
 }

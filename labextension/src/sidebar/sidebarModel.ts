@@ -1,5 +1,5 @@
 import type { IDisposable } from '@lumino/disposable';
-import { Debouncer, Throttler } from '@lumino/polling';
+import { Debouncer, Poll, Throttler } from '@lumino/polling';
 import { Signal, type ISignal } from '@lumino/signaling';
 
 import type { AmlClient } from '../api/client';
@@ -14,12 +14,21 @@ import { RunPager } from './runPager';
 export class SidebarModel implements IDisposable {
   constructor(
     private readonly _client: AmlClient,
-    private readonly _feed: RunFeed
+    private readonly _feed: RunFeed,
+    interval = SWEEP
   ) {
     _feed.events.connect(this._onEvent, this);
     _feed.announced.connect(this._onAnnounced, this);
     _feed.resync.connect(this._onResync, this);
     this._throttled = new Throttler(() => this.refresh(), { limit: 1000, edge: 'trailing' });
+    // Events are delivered at most once, and Lab does not tell when their stream was cut and came back.
+    this._sweep = new Poll({
+      name: 'jupyter-aml:sidebar',
+      auto: true,
+      factory: () => this._lookAgain(),
+      frequency: { interval, backoff: true, max: 4 * interval },
+      standby: () => (this._active ? 'when-hidden' : true)
+    });
     this._debounced = new Debouncer(() => this._applyFilter(), 250);
   }
 
@@ -98,7 +107,13 @@ export class SidebarModel implements IDisposable {
     void this._debounced.invoke();
   }
 
+  /** Fetch everything shown again. */
   async refresh(): Promise<void> {
+    await this._loadExperiments();
+    await Promise.all(this._shownPagers().map(pager => pager.refresh()));
+  }
+
+  private async _loadExperiments(): Promise<void> {
     try {
       this._experiments = await this._fetchExperiments();
       this._error = null;
@@ -112,7 +127,26 @@ export class SidebarModel implements IDisposable {
     }
     this._ready = this._ready || this._error === null;
     this._changed.emit();
-    await Promise.all(this._shownPagers().map(pager => pager.refresh()));
+  }
+
+  /** Bring rows up to date that an event was lost for: cheaply, unless runs came or went. */
+  private async _lookAgain(): Promise<void> {
+    if (!this._active || !this._ready) {
+      return;
+    }
+    const before = this._extent();
+    await this._loadExperiments();
+    if (this._error !== null) {
+      throw this._error;
+    }
+    const pagers = this._shownPagers();
+    const moved = this._extent() !== before || pagers.some(pager => pager.error);
+    await Promise.all(pagers.map(pager => (moved ? pager.refresh() : pager.reread())));
+  }
+
+  /** What changes when a run is made or goes. */
+  private _extent(): string {
+    return this._experiments.map(item => `${item.id} ${item.run_count} ${item.last_run_at}`).join();
   }
 
   dispose(): void {
@@ -121,6 +155,7 @@ export class SidebarModel implements IDisposable {
     }
     this._isDisposed = true;
     this._throttled.dispose();
+    this._sweep.dispose();
     this._debounced.dispose();
     this._feed.events.disconnect(this._onEvent, this);
     this._feed.announced.disconnect(this._onAnnounced, this);
@@ -199,9 +234,12 @@ export class SidebarModel implements IDisposable {
   private _found: RunPager | null = null;
   private readonly _pagers = new Map<string, RunPager>();
   private readonly _throttled: Throttler;
+  private readonly _sweep: Poll;
   private readonly _debounced: Debouncer;
   private readonly _changed = new Signal<this, void>(this);
 }
 
+/** Milliseconds between looks at rows that no event told of; enough to be seen, few enough to cost nothing. */
+const SWEEP = 10_000;
 /** More experiments than this are found by the filter only. */
 const MAX_EXPERIMENTS = 5000;

@@ -2,6 +2,7 @@ import { UseSignal } from '@jupyterlab/apputils';
 import { refreshIcon } from '@jupyterlab/ui-components';
 import type { ReactElement } from 'react';
 
+import { computeIcon } from '../ui/icons';
 import { useAml } from '../ui/context';
 import { ErrorMessage, Loading, Note } from '../ui/messages';
 import { RunTree } from './runTree';
@@ -15,12 +16,22 @@ export function SidebarView({ model }: { model: SidebarModel }): ReactElement {
 }
 
 function Content({ model }: { model: SidebarModel }): ReactElement {
-  const { trans } = useAml();
+  const { trans, openCompute } = useAml();
   const hint = trans.__('Filter by name, or by a condition such as metrics.rmse < 0.5');
   return (
     <>
       <div className="jp-aml-sidebar-head">
         <h2>{trans.__('Experiments')}</h2>
+        <span className="jp-aml-spacer" />
+        <button
+          type="button"
+          className="jp-aml-icon-button"
+          aria-label={trans.__('Compute')}
+          title={trans.__('Compute')}
+          onClick={() => openCompute()}
+        >
+          <computeIcon.react tag="span" elementSize="normal" />
+        </button>
         <button
           type="button"
           className="jp-aml-icon-button"

@@ -2,6 +2,7 @@ import { ServerConnection } from '@jupyterlab/services';
 
 import type {
   ICellProgress,
+  IEnvironment,
   IExperiment,
   IFileEntry,
   IMetric,
@@ -10,6 +11,7 @@ import type {
   Json,
   MetricValue
 } from '../api/types';
+import { FakeComputes } from './fakeComputes';
 
 /** What a request was: enough for a test to say what went over the wire. */
 export interface IRecorded {
@@ -29,14 +31,22 @@ interface IFailure {
 /** The REST server at the level of `fetch`: a small workspace in memory that answers as the contract says. */
 export class FakeServer {
   workspaceId = 'workspace-here';
+  readonly computes = new FakeComputes();
   readonly runs = new Map<string, IRun>();
   readonly logs = new Map<string, string>();
   readonly metrics = new Map<string, IMetric[]>();
   readonly histories = new Map<string, MetricValue[]>();
-  readonly values = new Map<string, Json[]>();
+  readonly values = new Map<string, unknown[]>();
   readonly cells = new Map<string, ICellProgress[]>();
   readonly files = new Map<string, Map<string, Uint8Array>>();
+  /** What Jupyter's authorizer grants, by resource. */
+  readonly granted = new Map([
+    ['aml.runs', ['write']],
+    ['aml.jobs', ['write']],
+    ['aml.compute', ['write', 'execute']]
+  ]);
   parameters: INotebookParameter[] = [];
+  environments: IEnvironment[] = [];
   /** Paths that fail, with how. */
   readonly failures = new Map<string, IFailure>();
   /** Whether no answer comes at all. */
@@ -97,10 +107,23 @@ export class FakeServer {
   }
 
   private _route({ method, path, query, body }: IRecorded): Response {
+    if (path === '/api/me') {
+      const permissions = Object.fromEntries(this.granted);
+      return json({ identity: { username: 'ada' }, permissions });
+    }
     const [noun = '', id = '', ...rest] = path.split('/');
+    if (noun.startsWith('compute')) {
+      const answer = this.computes.answer({ method, path, query, body });
+      if (answer === undefined) {
+        throw new NotFound();
+      }
+      return json(answer);
+    }
     switch (noun) {
       case 'workspace':
         return json({ id: this.workspaceId, name: 'default', version: '0.1' });
+      case 'environments':
+        return page(this.environments);
       case 'experiments':
         return page(this._experiments());
       case 'notebooks':
@@ -153,8 +176,10 @@ export class FakeServer {
   private _search(body: IRecorded['body']): Response {
     const wanted = body.experiments as string[] | undefined;
     const part = /'%(.*)%'/.exec(text(body.filter))?.[1];
+    const ids = /^attributes.run_id IN \((.*)\)$/.exec(text(body.filter))?.[1];
     const found = [...this.runs.values()]
       .filter(run => !wanted || wanted.includes(run.experiment))
+      .filter(run => ids === undefined || ids.split(', ').includes(`'${run.id}'`))
       .filter(run => part === undefined || run.display_name.includes(part))
       .sort((a, b) => (b.created_at ?? 0) - (a.created_at ?? 0));
     const start = Number(body.page_token ?? 0);
@@ -172,6 +197,7 @@ export class FakeServer {
         name,
         description: '',
         tags: {},
+        user: 'ada',
         created_at: 0,
         run_count: runs.length,
         last_run_at: times.reduce((a, b) => Math.max(a, b)),

@@ -1,4 +1,4 @@
-import type { IRun } from '../api/types';
+import type { IMetric, IRun, IRunError } from '../api/types';
 
 /** A run id made from a number. */
 export function runId(number: number): string {
@@ -28,7 +28,7 @@ export function makeRun(changes: Partial<IRun> = {}): IRun {
     progress: { done: 3, total: 3, label: null, index: null },
     error: null,
     source: { git: null, python: '3.11.2' },
-    spec: { parameters: { alpha: 0.1 } },
+    spec: { type: 'notebook', parameters: { alpha: 0.1 } },
     cancel_requested_at: null,
     ...changes
   };
@@ -43,4 +43,28 @@ export function makeLiveRun(changes: Partial<IRun> = {}): IRun {
     progress: { done: 1, total: 3, label: 'model.fit(X, y)', index: 1 },
     ...changes
   });
+}
+
+/** Why a run failed, changed as the test needs. */
+export function makeError(changes: Partial<IRunError> = {}): IRunError {
+  return {
+    class: 'ValueError',
+    message: 'Input X contains NaN.',
+    reason: 'user_error',
+    ...changes
+  };
+}
+
+/** A metric as the list of a run's metrics tells it. */
+export function makeMetric(changes: Partial<IMetric> & { name: string }): IMetric {
+  return {
+    kind: 'scalar',
+    count: 1,
+    last: null,
+    last_step: 0,
+    last_time: 0,
+    min: null,
+    max: null,
+    ...changes
+  };
 }

@@ -38,6 +38,8 @@ Object.defineProperties(HTMLElement.prototype, {
 window.requestIdleCallback = callback => window.setTimeout(callback, 0);
 window.cancelIdleCallback = handle => window.clearTimeout(handle);
 Element.prototype.scrollTo = () => undefined;
+// As the newest browsers do.
+Object.assign(Element.prototype, { scrollIntoView: () => Promise.resolve() });
 URL.createObjectURL = () => 'blob:test';
 URL.revokeObjectURL = () => undefined;
 

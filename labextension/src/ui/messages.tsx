@@ -10,7 +10,8 @@ export function ErrorMessage(props: { error: ApiError; onRetry?: () => void }): 
   const { error, onRetry } = props;
   const box = useRef<HTMLDivElement>(null);
   // In a form or a long page the message may lie below what is in view.
-  useEffect(() => box.current?.scrollIntoView?.({ block: 'nearest' }), [error]);
+  // Newer browsers answer with a promise, which must not be taken for the effect's end.
+  useEffect(() => void box.current?.scrollIntoView?.({ block: 'nearest' }), [error]);
   const unreachable = error.code === 'unreachable';
   const message = unreachable
     ? trans.__('The Jupyter server does not answer. This page tries again by itself.')

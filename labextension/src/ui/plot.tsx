@@ -13,6 +13,15 @@ export interface ISeries {
 }
 
 const HEIGHT = 180;
+const DAY = 86_400;
+/** The least that a scale of days reaches up to: two cents. */
+const LEAST = 0.02;
+const BARS = uPlot.paths.bars?.({ size: [0.7, 32] });
+/** Room for half a bar at either end, and the ground is zero. */
+const DAY_SCALES: uPlot.Scales = {
+  x: { time: true, range: (_, first, last) => [first - DAY / 2, last + DAY / 2] },
+  y: { range: (_, __, most) => [0, Math.max(most * 1.1, LEAST)] }
+};
 /** Colours that hold in light and dark themes, told apart by most eyes. */
 const SERIES_COLORS = [
   '--jp-brand-color1',
@@ -36,10 +45,18 @@ function colorName(index: number): string {
 /** Whether this page can draw on a canvas; where it cannot, charts leave the word to their tables. */
 export const CAN_DRAW = typeof CanvasRenderingContext2D !== 'undefined';
 
-/** Lines over steps. Points without a number leave a gap. */
-export function Plot({ series, label }: { series: ISeries[]; label: string }): ReactElement | null {
+/**
+ * Lines over steps. Points without a number leave a gap. With `days` the steps are seconds since the epoch, a bar
+ * each.
+ */
+export function Plot(props: {
+  series: ISeries[];
+  label: string;
+  days?: boolean;
+}): ReactElement | null {
   const { trans } = useAml();
-  const axis = trans.__('step');
+  const { series, label, days = false } = props;
+  const axis = days ? trans.__('day') : trans.__('step');
   const host = useRef<HTMLDivElement>(null);
   const theme = useTheme();
   useEffect(() => {
@@ -47,7 +64,7 @@ export function Plot({ series, label }: { series: ISeries[]; label: string }): R
     if (node === null || !CAN_DRAW) {
       return;
     }
-    const plot = new uPlot(options(node, series, axis), align(series), node);
+    const plot = new uPlot(options(node, series, axis, days), align(series), node);
     const observer = new ResizeObserver(() => {
       if (node.clientWidth > 0) {
         plot.setSize({ width: node.clientWidth, height: HEIGHT });
@@ -58,7 +75,7 @@ export function Plot({ series, label }: { series: ISeries[]; label: string }): R
       observer.disconnect();
       plot.destroy();
     };
-  }, [series, theme, axis]);
+  }, [series, theme, axis, days]);
   return CAN_DRAW ? <div className="jp-aml-plot" ref={host} role="img" aria-label={label} /> : null;
 }
 
@@ -70,6 +87,11 @@ export function align(series: ISeries[]): uPlot.AlignedData {
     return [[]];
   }
   return tables.length === 1 ? first : uPlot.join(tables);
+}
+
+/** Days are counted in UTC. */
+function utcDate(seconds: number): Date {
+  return uPlot.tzDate(new Date(seconds * 1000), 'Etc/UTC');
 }
 
 /** A value that changes when the theme does: a canvas has to be drawn anew then. */
@@ -87,7 +109,12 @@ function themeName(): string {
   return document.body.dataset.jpThemeName ?? '';
 }
 
-function options(node: HTMLElement, series: ISeries[], axisLabel: string): uPlot.Options {
+function options(
+  node: HTMLElement,
+  series: ISeries[],
+  axisLabel: string,
+  days: boolean
+): uPlot.Options {
   const style = getComputedStyle(node);
   const color = (name: string): string => style.getPropertyValue(name).trim();
   const axis: uPlot.Axis = {
@@ -99,21 +126,23 @@ function options(node: HTMLElement, series: ISeries[], axisLabel: string): uPlot
   return {
     width: node.clientWidth || 320,
     height: HEIGHT,
-    scales: { x: { time: false } },
+    scales: days ? DAY_SCALES : { x: { time: false } },
+    ...(days ? { tzDate: utcDate } : {}),
     legend: { show: true, live: true },
     cursor: { y: false },
     axes: [
-      { ...axis, size: 28, space: 60 },
+      { ...axis, size: 28, space: 60, ...(days ? { values: '{MMM} {D}' } : {}) },
       { ...axis, size: 56 }
     ],
     series: [
-      { label: axisLabel },
+      days ? { label: axisLabel, value: '{YYYY}-{MM}-{DD}' } : { label: axisLabel },
       ...series.map((line, index) => ({
         label: line.label,
         stroke: color(colorName(index)),
-        width: 1.5,
+        width: days ? 0 : 1.5,
         spanGaps: series.length > 1,
-        points: { show: line.steps.length < 40, size: 4 }
+        points: { show: !days && line.steps.length < 40, size: 4 },
+        ...(days ? { fill: color(colorName(index)), paths: BARS } : {})
       }))
     ]
   };

@@ -1,6 +1,6 @@
 import { Dialog } from '@jupyterlab/apputils';
 
-import type { IRun } from '../api/types';
+import type { IRerun, IRun } from '../api/types';
 import { fieldsFromValues, readFields } from '../forms/fields';
 import { FormDialog } from '../forms/formDialog';
 import { FormModel } from '../forms/formModel';
@@ -11,7 +11,7 @@ import type { IAmlContext } from './context';
 
 /** Run it again and show the new run; where the run had parameters they can be changed first. */
 export async function rerunWithDialog(context: IAmlContext, run: IRun): Promise<void> {
-  const parameters = run.spec?.parameters ?? {};
+  const parameters = run.spec?.parameters ?? run.spec?.inputs ?? {};
   if (Object.keys(parameters).length === 0) {
     await rerun(context, run.id, {});
     return;
@@ -38,7 +38,7 @@ export async function rerunWithDialog(context: IAmlContext, run: IRun): Promise<
 async function rerun(
   context: IAmlContext,
   runId: string,
-  parameters: NonNullable<IRun['spec']>['parameters']
+  parameters: IRerun['parameters']
 ): Promise<void> {
   const created = await context.client.rerun(runId, { parameters });
   context.feed.announce(created);

@@ -3,6 +3,7 @@ import { useState, type ReactElement } from 'react';
 import { asApiError, type ApiError } from '../api/errors';
 import { canCancel, canRerun } from '../api/status';
 import type { IRun } from '../api/types';
+import { useMay } from './access';
 import { useAml, type IAmlContext } from './context';
 import { rerunWithDialog } from './rerunDialog';
 
@@ -42,9 +43,11 @@ export function useRunActions(run: IRun): IRunActions {
 export function RunButtons(props: { run: IRun; actions: IRunActions }): ReactElement {
   const { trans } = useAml();
   const { run, actions } = props;
+  const mayCancel = useMay('cancel');
+  const mayRerun = useMay('rerun');
   return (
     <>
-      {canCancel(run) && (
+      {mayCancel && canCancel(run) && (
         <button
           type="button"
           className="jp-aml-button"
@@ -54,7 +57,7 @@ export function RunButtons(props: { run: IRun; actions: IRunActions }): ReactEle
           {trans.__('Cancel')}
         </button>
       )}
-      {canRerun(run) && (
+      {mayRerun && canRerun(run) && (
         <button
           type="button"
           className="jp-aml-button"

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import { FakeServer } from '../../testing/fakeServer';
 import { FOREIGN, HOSTILE } from '../../testing/payloads';
 import { Page } from '../../testing/render';
-import { makeLiveRun, makeRun, runId } from '../../testing/runs';
+import { makeError, makeLiveRun, makeMetric, makeRun, runId } from '../../testing/runs';
 import { RunView } from '../runView';
 
 async function open(server: FakeServer, tab?: string): Promise<Page> {
@@ -42,13 +42,10 @@ test('the overview says what ran, with what, and what came out', async () => {
 
 test('a failure is told with its traceback and cell', async () => {
   const server = new FakeServer();
-  const error = {
-    class: 'ValueError',
-    message: 'Input X contains NaN.',
-    cell: 2,
-    traceback: '\x1b[31mTraceback\x1b[0m'
-  };
-  server.add(makeRun({ status: 'Failed', error, progress: { done: 2, total: 3 } }));
+  const error = makeError({ cell: 2, traceback: '\x1b[31mTraceback\x1b[0m' });
+  server.add(
+    makeRun({ status: 'Failed', error, progress: { done: 2, total: 3, index: null, label: null } })
+  );
   server.cells.set(runId(1), [
     {
       index: 0,
@@ -84,13 +81,28 @@ test('a run that does not exist is told, with a way to try again', async () => {
   await screen.findByRole('heading', { name: 'brisk otter' });
 });
 
+test('the cell that a cancel interrupted did not fail', async () => {
+  const server = new FakeServer();
+  server.add(makeRun({ status: 'Canceled', error: makeError({ message: 'canceled' }) }));
+  const cell = { kind: 'code', started_at: 1, ended_at: 2 };
+  server.cells.set(runId(1), [
+    { ...cell, index: 0, label: 'one()', state: 'completed' },
+    { ...cell, index: 1, label: 'two()', state: 'failed' }
+  ]);
+  await open(server);
+  const cells = await screen.findAllByRole('listitem');
+  const marks = cells.map(item => within(item).getByRole('img').getAttribute('aria-label'));
+  expect(marks).toEqual(['Completed', 'Canceled']);
+  expect(screen.getByText('Canceled on request.')).toBeTruthy();
+});
+
 test('metrics have charts, and what is no number a readable form', async () => {
   const server = new FakeServer();
   server.add(makeRun());
   server.metrics.set(runId(1), [
-    { name: 'rmse', kind: 'scalar', count: 3, last: 0.25, min: 0.25, max: 1 },
-    { name: 'best', kind: 'scalar', count: 1, last: 42 },
-    {
+    makeMetric({ name: 'rmse', kind: 'scalar', count: 3, last: 0.25, min: 0.25, max: 1 }),
+    makeMetric({ name: 'best', kind: 'scalar', count: 1, last: 42 }),
+    makeMetric({
       name: 'confusion',
       kind: 'confusion_matrix',
       count: 1,
@@ -103,10 +115,10 @@ test('metrics have charts, and what is no number a readable form', async () => {
           ]
         }
       }
-    },
-    { name: 'residuals', kind: 'table', count: 1, value: { x: [1, 2], y: ['a', 'b'] } },
-    { name: 'epochs', kind: 'row', count: 2, value: { epoch: 2, ok: 'yes' } },
-    { name: 'note', kind: 'text', count: 1, value: 'fine <b>enough</b>' }
+    }),
+    makeMetric({ name: 'residuals', kind: 'table', count: 1, value: { x: [1, 2], y: ['a', 'b'] } }),
+    makeMetric({ name: 'epochs', kind: 'row', count: 2, value: { epoch: 2, ok: 'yes' } }),
+    makeMetric({ name: 'note', kind: 'text', count: 1, value: 'fine <b>enough</b>' })
   ]);
   server.histories.set(`${runId(1)}/rmse`, [1, 'Infinity', 0.25]);
   server.values.set(`${runId(1)}/epochs`, [
@@ -204,7 +216,7 @@ test('an executed notebook can be read, its HTML cannot act', async () => {
 
 test('rerun asks for changed parameters, sends only those, and opens the new run', async () => {
   const server = new FakeServer();
-  server.add(makeRun({ spec: { parameters: { alpha: 0.1, model: 'ridge' } } }));
+  server.add(makeRun({ spec: { type: 'notebook', parameters: { alpha: 0.1, model: 'ridge' } } }));
   const page = await open(server);
   await userEvent.click(await screen.findByRole('button', { name: 'Rerun' }));
   const alpha = await screen.findByLabelText(/alpha/);
@@ -238,13 +250,13 @@ test.each(HOSTILE)('a run full of %s stays text on every tab', async text => {
       tags: { [text]: text },
       params: { [text]: text },
       metrics: { [text]: 1 },
-      error: { class: text, message: text, traceback: text },
+      error: makeError({ class: text, message: text, traceback: text }),
       source: { python: text }
     })
   );
   server.metrics.set(runId(1), [
-    { name: text, kind: 'scalar', count: 2, last: 1, min: 1, max: 1 },
-    { name: text + ' table', kind: 'table', count: 1, value: { [text]: [text] } }
+    makeMetric({ name: text, kind: 'scalar', count: 2, last: 1, min: 1, max: 1 }),
+    makeMetric({ name: text + ' table', kind: 'table', count: 1, value: { [text]: [text] } })
   ]);
   server.histories.set(`${runId(1)}/${text}`, [1, 2]);
   server.logs.set(runId(1), text);

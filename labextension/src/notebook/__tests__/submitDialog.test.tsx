@@ -3,6 +3,8 @@ import { userEvent } from '@testing-library/user-event';
 import { beforeEach, expect, test } from 'vitest';
 
 import type { IRun } from '../../api/types';
+import { makeAttached, makeCluster, makeInstance } from '../../testing/computes';
+import { makeEnvironment } from '../../testing/environments';
 import { FakeServer } from '../../testing/fakeServer';
 import { FOREIGN, HOSTILE } from '../../testing/payloads';
 import { Page } from '../../testing/render';
@@ -52,6 +54,63 @@ test('the form is made from the notebook, and what was changed is submitted', as
     parameters: { alpha: 0.5, verbose: true },
     experiment: 'diabetes'
   });
+});
+
+test('the compute is chosen among those there are, this machine first', async () => {
+  server.computes.add(makeCluster(), makeInstance({ state: 'Deleting' }));
+  const result = start();
+  const select = await screen.findByLabelText<HTMLSelectElement>('Compute');
+  expect([...select.options].map(option => option.value)).toEqual(['', 'cpu-cluster']);
+  await userEvent.selectOptions(select, 'cpu-cluster');
+  await press('Submit');
+  await result;
+  expect(server.last('notebooks/submit')?.body.compute).toBe('cpu-cluster');
+});
+
+test('the environment is chosen among those there are, a version of the own ones', async () => {
+  server.environments = [
+    makeEnvironment({ name: 'mine', version: '3', state: 'ready' }),
+    makeEnvironment({ name: 'sklearn', curated: true })
+  ];
+  const result = start();
+  const select = await screen.findByLabelText<HTMLSelectElement>('Environment');
+  expect([...select.options].map(option => option.value)).toEqual(['', 'mine:3', 'sklearn']);
+  expect([...select.options].map(option => option.text)).toContain(
+    'sklearn (built with its first run)'
+  );
+  await userEvent.selectOptions(select, 'mine:3');
+  await press('Submit');
+  await result;
+  expect(server.last('notebooks/submit')?.body.environment).toBe('mine:3');
+});
+
+test('who may not see the environments still submits', async () => {
+  server.failures.set('environments', { status: 403, code: 'forbidden', message: 'No.' });
+  const result = start();
+  await screen.findByText('Strength of the penalty');
+  expect(screen.queryByLabelText('Environment')).toBeNull();
+  await press('Submit');
+  await result;
+  expect(server.last('notebooks/submit')?.body).not.toHaveProperty('environment');
+});
+
+test('an attached machine is a target as the others are', async () => {
+  server.computes.add(makeAttached());
+  const result = start();
+  const select = await screen.findByLabelText<HTMLSelectElement>('Compute');
+  expect([...select.options].map(option => option.text)).toContain('gpu-box (attached, Running)');
+  await press('Cancel');
+  await result;
+});
+
+test('who may not see the computes still submits to this machine', async () => {
+  server.failures.set('computes', { status: 403, code: 'forbidden', message: 'No.' });
+  const result = start();
+  await screen.findByText('Strength of the penalty');
+  expect(screen.queryByLabelText('Compute')).toBeNull();
+  await press('Submit');
+  await result;
+  expect(server.last('notebooks/submit')?.body).not.toHaveProperty('compute');
 });
 
 test('a wrong value is refused beside its field, before anything is sent', async () => {

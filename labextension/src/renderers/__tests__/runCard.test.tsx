@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import { FakeServer } from '../../testing/fakeServer';
 import { FOREIGN, HOSTILE } from '../../testing/payloads';
 import { Page } from '../../testing/render';
-import { makeLiveRun, makeRun, runId } from '../../testing/runs';
+import { makeError, makeLiveRun, makeMetric, makeRun, runId } from '../../testing/runs';
 import { RunCard } from '../runCard';
 
 function cardData(changes: object = {}): object {
@@ -42,7 +42,7 @@ test('a live card shows state, progress, metrics and the last log lines, and goe
 test('a metric with a course gets a line', async () => {
   const server = new FakeServer();
   server.add(makeRun());
-  server.metrics.set(runId(1), [{ name: 'rmse', kind: 'scalar', count: 3, last: 0.25 }]);
+  server.metrics.set(runId(1), [makeMetric({ name: 'rmse', count: 3, last: 0.25 })]);
   server.histories.set(`${runId(1)}/rmse`, [1, 'NaN', 0.5, 0.25]);
   const { container } = new Page(server).render(<RunCard data={cardData()} />);
   await waitFor(() => expect(container.querySelector('svg path')).not.toBeNull());
@@ -83,6 +83,73 @@ test('a run that is over is fetched once and not polled', async () => {
   expect(server.count('GET', `runs/${runId(1)}`)).toBe(1);
 });
 
+test('when Cancel goes, no button that stays has one fewer to its right', async () => {
+  const server = new FakeServer();
+  server.add(makeLiveRun());
+  new Page(server).render(<RunCard data={cardData()} />);
+  await screen.findByRole('button', { name: 'Cancel' });
+  const names = (): (string | null)[] =>
+    screen.getAllByRole('button').map(button => button.textContent);
+  expect(names()).toEqual(['Cancel', 'Rerun', 'Open']);
+  await userEvent.click(screen.getByRole('button', { name: 'Cancel' }));
+  await screen.findByText('Canceling');
+  expect(names()).toEqual(['Rerun', 'Open']);
+});
+
+test('who may only read is offered nothing else', async () => {
+  const server = new FakeServer();
+  server.granted.clear();
+  server.add(makeLiveRun());
+  new Page(server).render(<RunCard data={cardData()} />);
+  await screen.findByText('Running');
+  expect(screen.getAllByRole('button').map(button => button.textContent)).toEqual(['Open']);
+});
+
+test.each([
+  ['canceled', 'Canceled on request.'],
+  ['', 'Canceled on request.'],
+  ['canceled before it started', 'Canceled before it started.']
+])(
+  'a canceled run whose error says "%s" says so in one line, with no class or traceback',
+  async (message, told) => {
+    const server = new FakeServer();
+    const error = makeError({
+      class: 'Canceled',
+      message,
+      cell: 1,
+      traceback: 'KeyboardInterrupt'
+    });
+    server.add(makeRun({ status: 'Canceled', error }));
+    const { container } = new Page(server).render(<RunCard data={cardData()} />);
+    await screen.findByText(told);
+    expect(container.textContent).not.toMatch(/Canceled: |KeyboardInterrupt|Traceback|In cell/);
+  }
+);
+
+test.each([
+  ['notebook', true],
+  ['cell', false]
+])('a failed %s tells the number of its cell: %s', async (kind, numbered) => {
+  const server = new FakeServer();
+  server.add(makeRun({ status: 'Failed', kind, error: makeError({ cell: 1 }) }));
+  new Page(server).render(<RunCard data={cardData()} />);
+  await screen.findByText('Input X contains NaN.');
+  expect(screen.queryByText('In cell 2 of the notebook') !== null).toBe(numbered);
+});
+
+test('metrics are fetched with the log lines that were printed beside them', async () => {
+  const server = new FakeServer();
+  server.add(makeLiveRun({ metrics: { loss: 1 } }));
+  server.logs.set(runId(1), 'epoch 1\n');
+  const page = new Page(server, 3_600_000);
+  page.render(<RunCard data={cardData()} />);
+  await screen.findByText(/epoch 1/);
+  server.logs.set(runId(1), 'epoch 1\nepoch 2\n');
+  server.change(runId(1), { metrics: { loss: 0.5 } });
+  await screen.findByText(/epoch 2/, {}, { timeout: 5000 });
+  await screen.findByText('0.5');
+});
+
 test('open shows the run', async () => {
   const server = new FakeServer();
   server.add(makeRun());
@@ -99,7 +166,7 @@ test('a card of another workspace shows what was saved and fetches no run', asyn
   await screen.findByText(/From another workspace/);
   expect(screen.getByText('as saved')).toBeTruthy();
   expect(screen.queryByRole('button')).toBeNull();
-  expect(server.requests.map(request => request.path)).toEqual(['workspace']);
+  expect(server.requests.map(request => request.path)).toEqual(['/api/me', 'workspace']);
 });
 
 test('a card of a deleted run shows what was saved and asks only once', async () => {
@@ -143,8 +210,8 @@ test.each(HOSTILE)('a forged snapshot full of %s stays text', async text => {
     experiment: text,
     params: { [text]: text },
     metrics: { [text]: 1 },
-    error: { class: text, message: text, traceback: text },
-    progress: { done: 1, total: 2, label: text }
+    error: makeError({ class: text, message: text, traceback: text }),
+    progress: { done: 1, total: 2, index: null, label: text }
   });
   const { container } = new Page(new FakeServer()).render(
     <RunCard

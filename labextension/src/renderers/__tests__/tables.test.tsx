@@ -33,6 +33,7 @@ test('the table shows the runs, opens them, and sorts by a column', async () => 
   page.render(<RunTable data={data} />);
   await screen.findByRole('button', { name: 'first' });
   expect(names()).toEqual(['first', 'second', 'third']);
+  expect(server.requests.filter(request => request.path.startsWith('runs/'))).toHaveLength(1);
 
   await userEvent.click(screen.getByRole('button', { name: 'rmse' }));
   expect(names()).toEqual(['second', 'first', 'third']);

@@ -9,9 +9,11 @@ import { makeLiveRun, makeRun, runId } from '../../testing/runs';
 import { SidebarModel } from '../sidebarModel';
 import { SidebarView } from '../sidebarView';
 
-function show(server: FakeServer): { page: Page; model: SidebarModel } {
+const HOUR = 3_600_000;
+
+function show(server: FakeServer, interval = HOUR): { page: Page; model: SidebarModel } {
   const page = new Page(server);
-  const model = new SidebarModel(page.context.client, page.context.feed);
+  const model = new SidebarModel(page.context.client, page.context.feed, interval);
   onTestFinished(() => model.dispose());
   page.render(<SidebarView model={model} />);
   model.setActive(true);
@@ -156,6 +158,59 @@ test('the tree is worked by keyboard alone', async () => {
   expect(tree.getAttribute('aria-activedescendant')).toBe(head.id);
   await userEvent.keyboard('{ArrowRight}');
   await screen.findByText('run 2');
+});
+
+test('a row whose event was lost catches up by itself, and a deleted run goes', async () => {
+  const server = new FakeServer();
+  server.add(makeLiveRun({ display_name: 'going' }));
+  server.add(makeLiveRun({ id: runId(2), display_name: 'doomed' }));
+  show(server, 20);
+  await screen.findByText('doomed');
+  server.change(runId(1), { status: 'Completed', ended_at: Date.now() });
+  server.runs.delete(runId(2));
+  await screen.findByRole('img', { name: 'Completed' });
+  expect(screen.queryByText('doomed')).toBeNull();
+});
+
+test('after a silence of the server the rows are read again', async () => {
+  const server = new FakeServer();
+  fill(server, 1);
+  show(server, 20);
+  await screen.findByText('run 1');
+  server.unreachable = true;
+  await screen.findByText(/Click to try again/);
+  server.add(makeRun({ id: runId(2), display_name: 'made meanwhile', created_at: 9_000 }));
+  server.unreachable = false;
+  await screen.findByText('made meanwhile', {}, { timeout: 5000 });
+  expect(screen.queryByText(/Click to try again/)).toBeNull();
+});
+
+test('a page that comes back into view reads its rows again, those past the first page too', async () => {
+  const server = new FakeServer();
+  fill(server, 250);
+  server.add(makeLiveRun({ id: runId(1), display_name: 'old but going', created_at: 1_000 }));
+  const { model } = show(server);
+  await screen.findByText('run 250');
+  const tree = screen.getByRole('tree');
+  for (const height of [100 * 26, 200 * 26, 250 * 26]) {
+    tree.scrollTop = height;
+    fireEvent.scroll(tree);
+    await waitFor(() => expect(model.rows.length * 26).toBeGreaterThan(height));
+  }
+  await screen.findByText('old but going');
+  server.change(runId(1), { status: 'Failed', ended_at: Date.now() });
+  document.dispatchEvent(new Event('visibilitychange'));
+  await screen.findByRole('img', { name: 'Failed' }, { timeout: 5000 });
+  expect(model.rows).toHaveLength(251);
+});
+
+test('who may only read sees no way to cancel', async () => {
+  const server = new FakeServer();
+  server.granted.clear();
+  server.add(makeLiveRun({ display_name: 'going' }));
+  show(server);
+  await screen.findByText('going');
+  expect(screen.queryByRole('button', { name: 'Cancel going' })).toBeNull();
 });
 
 test('while hidden nothing is fetched', async () => {
