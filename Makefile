@@ -79,7 +79,9 @@ test-labextension: $(NODE_MODULES)
 test-python: $(DEV_READY)
 	@tools/ensure_chromium.sh
 	@tools/ensure_sshd.sh
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest $(PYTEST_ARGS) || { \
+	    echo "What failed is run once more, alone: what fails twice is broken, what passes now was slow or unsteady"; \
+	    $(BIN)/python -m pytest $(PYTEST_ARGS) --last-failed --last-failed-no-failures=none; }
 
 bench: $(DEV_READY) $(PEERS_READY) ## the ratios against peers that the README states
 	@AML_PEERS_PYTHON="$(CURDIR)/.venv-peers/bin/python" $(BIN)/python -m tests.benchmarks $(BENCH_ARGS)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from jupyter_aml.errors import AmlError
     from jupyter_aml.jobs.model import command, notebook
+    from jupyter_aml.models.registry import Model
     from jupyter_aml.tracking.experiment import Experiment
     from jupyter_aml.tracking.run import Run
     from jupyter_aml.workspace import Workspace
@@ -20,13 +21,14 @@ if TYPE_CHECKING:
 _HOMES = {
     "AmlError": "errors",
     "Experiment": "tracking.experiment",
+    "Model": "models.registry",
     "Run": "tracking.run",
     "Workspace": "workspace",
     "command": "jobs.model",
     "notebook": "jobs.model",
 }
 
-__all__ = ["AmlError", "Experiment", "Run", "Workspace", "command", "notebook"]
+__all__ = ["AmlError", "Experiment", "Model", "Run", "Workspace", "command", "notebook"]
 
 
 def __getattr__(name: str) -> Any:

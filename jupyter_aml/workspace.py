@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,8 +18,11 @@ from jupyter_aml.errors import InvalidError
 from jupyter_aml.tracking.experiment import ExperimentCollection, RunCollection
 
 if TYPE_CHECKING:
+    from jupyter_aml.data.asset import DataCollection
+    from jupyter_aml.data.datastore import DatastoreCollection
     from jupyter_aml.environments.environment import EnvironmentCollection, EnvironmentLike
     from jupyter_aml.jobs.model import Job
+    from jupyter_aml.models.registry import ModelCollection
     from jupyter_aml.tracking.run import Run
 
 
@@ -154,11 +158,32 @@ class Workspace:
         return RunCollection(self._client)
 
     @property
+    def data(self) -> DataCollection:
+        """The data assets: ``ws.data.register("diabetes", "diabetes.csv")``, ``ws.data["diabetes:1"]``."""
+        from jupyter_aml.data.asset import DataCollection
+
+        return DataCollection(self._client)
+
+    @property
+    def datastores(self) -> DatastoreCollection:
+        """The places for data: ``ws.datastores.create("lake", bucket="lake", credentials={...})``."""
+        from jupyter_aml.data.datastore import DatastoreCollection
+
+        return DatastoreCollection(self._client)
+
+    @property
     def environments(self) -> EnvironmentCollection:
         """The environments: ``ws.environments.create("train", requirements=["scikit-learn>=1.5"])``."""
         from jupyter_aml.environments.environment import EnvironmentCollection
 
         return EnvironmentCollection(self._client)
+
+    @property
+    def models(self) -> ModelCollection:
+        """The models: ``ws.models["diabetes@champion"].load()``."""
+        from jupyter_aml.models.registry import ModelCollection
+
+        return ModelCollection(self._client)
 
     @property
     def compute(self) -> ComputeCollection:
@@ -227,6 +252,22 @@ class Workspace:
             display_name=display_name,
             environment=environment,
         )
+
+    def get_mlflow_tracking_uri(self) -> str:
+        """The URI with which MLflow works against this workspace: ``mlflow.set_tracking_uri(...)``.
+
+        Sets ``MLFLOW_TRACKING_TOKEN`` in this process's environment, which MLflow's client shows there; the
+        token is good for MLflow's protocol alone. Inside a job both are set already, for the job's own run.
+        """
+        if self._client.is_inside_job and (uri := os.environ.get("MLFLOW_TRACKING_URI")):
+            return uri
+        if self._location.url is not None:
+            if token := os.environ.get("AML_TOKEN"):
+                os.environ["MLFLOW_TRACKING_TOKEN"] = token
+            return f"{self._location.url}/mlflow"
+        found = self._client.call("open_mlflow")
+        os.environ["MLFLOW_TRACKING_TOKEN"] = found["token"]
+        return str(found["uri"])
 
     def warm_up(self) -> None:
         """Let the service prepare for quick starts of runs."""

@@ -191,11 +191,16 @@ class Client:
             f"The service of the workspace {where} cannot be reached.", hint="See: aml service status"
         )
 
+    @property
+    def is_inside_job(self) -> bool:
+        """Whether this process belongs to a job of this workspace."""
+        inside = os.environ.get("AML_WORKSPACE") == str(self.location.root)
+        return inside and bool(os.environ.get("AML_TOKEN"))
+
     def _token(self) -> str:
         """The run's own token inside a job of this workspace, the owner's elsewhere."""
-        token = os.environ.get("AML_TOKEN")
-        if token and os.environ.get("AML_WORKSPACE") == str(self.location.root):
-            return token
+        if self.is_inside_job:
+            return os.environ["AML_TOKEN"]
         return self.location.folder.token.read_text()
 
     def close(self) -> None:

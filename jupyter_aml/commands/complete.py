@@ -46,6 +46,8 @@ class Offers:
             return ["local", *self._asked(_computes)]
         if option.values == "environment":
             return self._asked(_environments)
+        if option.values == "model":
+            return self._asked(_models)
         if option.values == "workspace":
             from jupyter_aml.client.locate import workspace_names
 
@@ -96,6 +98,10 @@ def _experiments(client: Client) -> list[str]:
 def _environments(client: Client) -> list[str]:
     page = client.call("list_environments", limit=_RUNS_OFFERED)
     return [item["name"] for item in page["items"]]
+
+
+def _models(client: Client) -> list[str]:
+    return [item["name"] for item in client.call("list_models", limit=_RUNS_OFFERED)["items"]]
 
 
 def _computes(client: Client) -> list[str]:

@@ -18,7 +18,17 @@ F = TypeVar("F", bound=Callable[..., Any])
 Arity = Literal["switch", "toggle", "one", "repeated", "several", "pairs"]
 # Where the values come from that completion offers.
 Values = Literal[
-    "", "run", "experiment", "compute", "environment", "workspace", "file", "job", "command", "variable"
+    "",
+    "run",
+    "experiment",
+    "compute",
+    "environment",
+    "model",
+    "workspace",
+    "file",
+    "job",
+    "command",
+    "variable",
 ]
 
 

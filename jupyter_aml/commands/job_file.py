@@ -97,17 +97,36 @@ def _needed(path: Path, found: dict[str, Any], field: str) -> str:
 
 
 def _inputs(path: Path, found: dict[str, Any]) -> dict[str, Any]:
-    """Literal inputs; ``{value: 1}`` is Azure's longer form of one."""
-    inputs = {}
+    """Literal inputs, of which ``{value: 1}`` is Azure's longer form, and data."""
+    inputs: dict[str, Any] = {}
     for name, value in (found.get("inputs") or {}).items():
+        if isinstance(value, dict) and "path" in value:
+            inputs[str(name)] = _data_input(path, str(name), value)
+            continue
         literal = value.get("value", value.get("default")) if isinstance(value, dict) else value
         if not isinstance(literal, str | int | float | bool):
             raise InvalidError(
                 f"{path}: input {name!r} is no literal value.",
-                hint="Data inputs are not supported yet; keep the file in the code folder.",
+                hint="Data is an input with a path: {path: azureml:diabetes:1}",
             )
         inputs[str(name)] = literal
     return inputs
+
+
+def _data_input(path: Path, name: str, given: dict[str, Any]) -> dict[str, Any]:
+    """A data asset by its reference; a file or folder beside the YAML must be registered first."""
+    modes = ("ro_mount", "download", "direct")
+    if given.get("mode", modes[0]) not in modes:
+        raise InvalidError(
+            f"{path}: input {name!r} asks for mode {given['mode']!r}.",
+            hint=f"It is one of: {', '.join(modes)}.",
+        )
+    if not str(given["path"]).startswith("azureml:"):
+        raise InvalidError(
+            f"{path}: input {name!r} is {given['path']!r}, and no data asset.",
+            hint=f"Register it: aml data create -n {name} -p {given['path']}; then path: azureml:{name}:1",
+        )
+    return {key: str(given[key]) for key in ("path", "mode") if key in given}
 
 
 def set_value(document: dict[str, Any], change: str) -> None:

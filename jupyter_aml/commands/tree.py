@@ -16,10 +16,10 @@ from jupyter_aml.errors import UsageError, did_you_mean
 
 # The rooms of commands, in the order help lists them.
 _ROOMS = tuple(
-    "submit runs follow files job compute compute_attach compute_connect environment experiment workspace "
-    "service".split()
+    "submit runs follow files job compute compute_attach compute_connect environment data datastore model "
+    "experiment workspace service".split()
 )
-_FOR_SCRIPTS = ("job", "compute", "environment", "experiment", "workspace")
+_FOR_SCRIPTS = ("job", "compute", "environment", "data", "datastore", "model", "experiment", "workspace")
 _HELP = ("-h", "--help")
 
 

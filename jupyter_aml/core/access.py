@@ -23,15 +23,22 @@ Resource = Literal[
     "aml.service",
     "aml.compute",
     "aml.environments",
+    "aml.models",
+    "aml.data",
+    "aml.datastores",
 ]
 
 
 @dataclass(frozen=True)
 class Principal:
-    """The caller: their name, and the run whose token they showed (None: the owner)."""
+    """The caller: their name, and the run whose token they showed (None: the owner).
+
+    ``only`` is what the paths begin with that their token is good for.
+    """
 
     user: str
     run_id: str | None = None
+    only: str = ""
 
 
 @dataclass(frozen=True)

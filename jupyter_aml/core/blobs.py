@@ -81,6 +81,13 @@ class BlobStore:
                 hint="Run 'aml fsck' to see everything that is affected.",
             ) from None
 
+    def link(self, digest: str, target: Path) -> None:
+        """Make ``target`` a symbolic link to the blob, which nobody can write by accident from then on."""
+        path = self._path(digest)
+        self.size(digest)
+        path.chmod(0o400)
+        target.symlink_to(path)
+
     def read(self, digest: str) -> bytes:
         """The whole blob."""
         with self.open(digest) as stream:

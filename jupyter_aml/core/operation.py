@@ -18,6 +18,7 @@ from typing import Any, Literal, TypeVar
 from jupyter_aml.core.access import Action, Principal, Resource, Rule
 from jupyter_aml.core.blobs import BlobStore
 from jupyter_aml.core.database import Database
+from jupyter_aml.core.loopback import Loopback
 from jupyter_aml.core.paths import WorkspaceFolder
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -64,6 +65,7 @@ class Store:
     blobs: BlobStore
     workspace_id: str
     secret: bytes
+    loopback: Loopback
     signals: Signals = field(default_factory=Signals)
 
 

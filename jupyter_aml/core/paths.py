@@ -154,11 +154,14 @@ class WorkspaceFolder:
         self.environments = root / "environments"
         self.computes = root / "compute"
         self.kernels = root / "kernels"
+        self.data = root / "data"
+        self.vault = root / "vault.json"
         self.description = root / "workspace.json"
         self.mirror = root / "mirror.json"  # in its place where this is a part of a workspace elsewhere
         self.lock = self.run / "service.lock"
         self.address = self.run / "service.json"
         self.token = self.run / "token"
+        self.port = self.run / "port"
         self.service_log = self.run / "service.log"
 
     def run_folder(self, run_id: str) -> RunFolder:

@@ -15,7 +15,7 @@ from jupyter_aml import limits
 from jupyter_aml.core.durable import sync_folder
 from jupyter_aml.errors import AmlError, UnavailableError
 
-HEAD = "0003"
+HEAD = "0006"
 APPLICATION_ID = 0x414D4C31  # "AML1"
 _RESTORE = "Restore aml.db from a backup (each upgrade keeps one beside it, aml.db.before-*)."
 MIGRATIONS = Path(__file__).parent / "migrations"

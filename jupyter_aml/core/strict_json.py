@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from jupyter_aml import limits
+
+_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)  # one that never ends too: linear
+_NO_BRACKET = bytes(set(range(256)) - set(b"[]{}"))
 
 
 def _refuse_constant(text: str) -> Any:
@@ -67,21 +71,11 @@ def _depth(data: bytes) -> int:
     if data.count(b"[") + data.count(b"{") <= limits.JSON_DEPTH:
         return 0
     depth = deepest = 0
-    in_string = escaped = False
-    for byte in data:
-        if in_string:
-            if escaped:
-                escaped = False
-            elif byte == 0x5C:
-                escaped = True
-            elif byte == 0x22:
-                in_string = False
-        elif byte == 0x22:
-            in_string = True
-        elif byte in (0x5B, 0x7B):
+    for byte in _STRING.sub(b"", data).translate(None, _NO_BRACKET):
+        if byte in (0x5B, 0x7B):
             depth += 1
             deepest = max(deepest, depth)
-        elif byte in (0x5D, 0x7D):
+        else:
             depth -= 1
     return deepest
 

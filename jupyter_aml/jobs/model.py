@@ -9,6 +9,7 @@ from __future__ import annotations
 import keyword
 import math
 import os
+import re
 import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,9 +21,12 @@ from jupyter_aml import limits
 from jupyter_aml.core.durations import duration
 from jupyter_aml.core.paths import check_logical_path, check_text
 from jupyter_aml.core.variables import check_variables
+from jupyter_aml.data.references import parse_reference as parse_data_reference
 from jupyter_aml.environments.references import parse_reference
 from jupyter_aml.errors import InvalidError, NotFoundError
 from jupyter_aml.tracking.model import Digest, Key, Model, Tags
+
+_INPUT_NAME = re.compile(r"[A-Za-z0-9_]{1,128}", re.ASCII)
 
 if TYPE_CHECKING:
     from jupyter_aml.environments.environment import EnvironmentLike
@@ -65,12 +69,26 @@ class Distribution(Model):
     process_count_per_instance: int = Field(1, ge=1, le=256)
 
 
+class DataInput(Model):
+    """A data asset as an input; the submit writes the exact version in."""
+
+    type: Literal["uri_file", "uri_folder", "mltable"] = "uri_folder"
+    path: str = Field(max_length=400, description="azureml:name:version, azureml:name@latest or name")
+    mode: Literal["ro_mount", "download", "direct"] = "ro_mount"
+
+    @field_validator("path")
+    @classmethod
+    def _path(cls, reference: str) -> str:
+        parse_data_reference(reference)
+        return reference
+
+
 class CommandModel(JobModel):
     """A shell command, run in the snapshot's folder; once for each rank where it is distributed."""
 
     type: Literal["command"] = "command"
     command: str = Field(min_length=1, max_length=100_000)
-    inputs: dict[str, str | int | float | bool] = {}
+    inputs: dict[str, str | int | float | bool | DataInput] = {}
     resources: Resources = Resources()
     distribution: Distribution | None = None
 
@@ -193,6 +211,27 @@ def _plain(name: str, value: Any, depth: int = 0) -> Any:
     )
 
 
+def _input(name: str, value: Any) -> str | int | float | bool | DataInput:
+    """An input as a job keeps it."""
+    if not _INPUT_NAME.fullmatch(name):
+        raise InvalidError(f"{ascii(name)[:80]} cannot name an input.", hint="Use letters, digits and '_'.")
+    given = value.as_input() if hasattr(value, "as_input") else value
+    if isinstance(given, Mapping):
+        unknown = set(given) - set(DataInput.model_fields)
+        if unknown or not isinstance(given.get("path"), str):
+            raise InvalidError(
+                f"The input {name!r} is no data.",
+                hint='Write {"path": "azureml:name:1", "mode": "ro_mount"}.',
+            )
+        return DataInput.model_validate({key: part for key, part in given.items() if part is not None})
+    if isinstance(given, str | int | float | bool):
+        return given
+    raise InvalidError(
+        f"The input {name!r} holds {type(value).__name__}, which cannot be passed on.",
+        hint="Pass a text, a number, true or false, or a data asset: ws.data[...].",
+    )
+
+
 class Job:
     """A job in the user's hands: its specification, and the local folder and files that go with it."""
 
@@ -227,7 +266,7 @@ def command(
     command: str,
     *,
     code: str | Path | None = None,
-    inputs: Mapping[str, str | int | float | bool] | None = None,
+    inputs: Mapping[str, Any] | None = None,
     environment_variables: Mapping[str, str] | None = None,
     experiment_name: str | None = None,
     display_name: str | None = None,
@@ -244,7 +283,8 @@ def command(
     Args:
         command: run by ``sh`` in a copy of ``code``; ``${{inputs.NAME}}`` stands for an input, quoted.
         code: the folder to take along, as it is at the submit; none without it.
-        inputs: literal values by name.
+        inputs: by name, literal values and data: ``ws.data["diabetes:1"]``, ``asset.as_input("download")`` or
+            ``{"path": "azureml:diabetes:1", "mode": "ro_mount"}``; data stands for a path in the command.
         timeout: seconds, or a text such as ``"30m"``.
         retries: how often to start again after a failure.
         environment: what it runs with: a name, ``name:3``, ``name@latest``, an `Environment`, or a definition
@@ -256,7 +296,7 @@ def command(
         resources=Resources(instance_count=instance_count),
         distribution=None if distribution is None else Distribution.model_validate(dict(distribution)),
         command=command,
-        inputs=dict(inputs or {}),
+        inputs={name: _input(name, value) for name, value in (inputs or {}).items()},
         environment_variables=dict(environment_variables or {}),
         description=description,
         timeout=duration(timeout),

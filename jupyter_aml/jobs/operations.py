@@ -17,10 +17,14 @@ from jupyter_aml.core.blobs import BlobStore
 from jupyter_aml.core.failpoints import failpoint
 from jupyter_aml.core.operation import Context, Operations
 from jupyter_aml.core.paths import check_logical_path, check_text
+from jupyter_aml.data import records as data_records
+from jupyter_aml.data.assign import keep_inputs
 from jupyter_aml.environments import records
 from jupyter_aml.environments.assign import ASKED, check_pickles, keep_lock_of
 from jupyter_aml.errors import ConflictError, InvalidError, NotFoundError, TooLargeError, did_you_mean
 from jupyter_aml.jobs.model import (
+    CommandModel,
+    DataInput,
     InspectNotebook,
     MissingBlobs,
     NotebookInspection,
@@ -77,7 +81,7 @@ def submit_job(context: Context, body: SubmitJob) -> RunModel:
 def _submit(context: Context, body: SubmitJob, repeated: sa.Row[Any] | None = None) -> RunModel:
     name = check_text(body.display_name or ids.display_name(), "display name", limits.DISPLAY_NAME_LENGTH)
     digest = request_digest(body.model_dump(exclude={"source", "key"}))
-    environment = _environment(context, body)
+    environment, data = _environment(context, body), _data(context, body)
     with context.database.read() as connection:
         compute = check_target(connection, body.compute, body.job.model_dump())
     snapshot = check_files(context.store.blobs, body.files)
@@ -117,6 +121,7 @@ def _submit(context: Context, body: SubmitJob, repeated: sa.Row[Any] | None = No
             set_own_tag(connection, number, "rerun_of", repeated.id)
             keep_lock_of(connection, number, repeated.number)
         _log_parameters(connection, number, body)
+        keep_inputs(connection, number, data)
         save_files(connection, snapshot, body.files)
         stored.record(connection, number)
         return run_id
@@ -142,6 +147,21 @@ def _environment(context: Context, body: SubmitJob) -> records.Found | None:
     return found
 
 
+def _data(context: Context, body: SubmitJob) -> dict[str, tuple[int, str]]:
+    """The job's data inputs, whose exact version is written into the job: (its number, mode) by name."""
+    found: dict[str, tuple[int, str]] = {}
+    for name, given in (body.job.inputs if isinstance(body.job, CommandModel) else {}).items():
+        if not isinstance(given, DataInput):
+            continue
+        if name in (".", "..") or "/" in name:
+            raise InvalidError(f"{ascii(name)[:80]} cannot name an input.")
+        with context.database.read() as connection:
+            row = data_records.find(connection, given.path)
+        given.type, given.path = row.type, f"azureml:{row.name}:{row.version}"
+        found[name] = (row.number, given.mode)
+    return found
+
+
 def _log_parameters(connection: sa.Connection, number: int, body: SubmitJob) -> None:
     """A job's parameters and inputs are params of its run, as far as they fit."""
     from jupyter_aml.tracking.records import set_param
@@ -150,7 +170,8 @@ def _log_parameters(connection: sa.Connection, number: int, body: SubmitJob) -> 
     if len(values) > limits.PARAMS_A_RUN:
         raise InvalidError(f"A run has at most {limits.PARAMS_A_RUN:,} params.")
     for name, value in values.items():
-        text = value if isinstance(value, str) else json.dumps(value)
+        plain = value.path if isinstance(value, DataInput) else value
+        text = plain if isinstance(plain, str) else json.dumps(plain)
         set_param(connection, number, {"name": name, "value": text[: limits.PARAM_VALUE_LENGTH]})
 
 

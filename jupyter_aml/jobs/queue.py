@@ -27,6 +27,7 @@ from jupyter_aml.core.faults import Faults
 from jupyter_aml.core.journal import LifeLock
 from jupyter_aml.core.operation import Store
 from jupyter_aml.core.paths import RunFolder, make_private
+from jupyter_aml.data.assign import assigned_inputs
 from jupyter_aml.environments.assign import assigned_environment
 from jupyter_aml.errors import AmlError
 from jupyter_aml.jobs.lost import MESSAGE as LOST
@@ -67,6 +68,7 @@ class Queue:
         environment: what a job sees of this process's environment.
         doorbell: the socket a runner rings when something changed.
         computes: finds a place for runs that are not for this machine itself.
+        tracking: what MLflow's client is to find in the environment of a run's job.
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class Queue:
         environment: dict[str, str],
         doorbell: str,
         computes: ComputeLoop,
+        tracking: Callable[[sa.Row[Any]], dict[str, str]],
     ) -> None:
         self._store = store
         self._spawn = spawn
@@ -84,6 +87,7 @@ class Queue:
         self._environment = environment
         self._doorbell = doorbell
         self._computes = computes
+        self._tracking = tracking
         self._free_since: dict[str, float] = {}
         self._told: dict[str, tuple[Any, ...]] = {}
 
@@ -279,6 +283,8 @@ class Queue:
             doorbell=self._doorbell,
             slices=list(slices),
             compute=row.compute,
+            tracking=self._tracking(row),
+            inputs=assigned_inputs(connection, self._store, row.number),
             python_environment=assigned_environment(
                 connection, self._store, row.number, row.spec.get("environment")
             ),

@@ -154,11 +154,13 @@ class Runner:
             self.doorbell.ring()
 
     def _run_command(self, job: dict[str, Any]) -> Outcome:
+        from jupyter_aml.jobs.inputs import lay_inputs
         from jupyter_aml.jobs.ranks import RankLogs, Ranks, ranks_of
         from jupyter_aml.jobs.shell import fill_inputs
 
         make_work_folder(self._assignment, self._work)
-        line = fill_inputs(job["command"], job["inputs"])
+        data = lay_inputs(self._assignment, self._own / "inputs", self._complain)
+        line = fill_inputs(job["command"], {**job["inputs"], **data})
         places = self._places
         logs = RankLogs(self._log, self._log_folder, ranks_of(job, max(1, len(places))))
         processes = Ranks(line, job, self._work, self._environment(), places, logs.outputs)

@@ -29,7 +29,8 @@ class Assignment:
     are the parts of this machine the job is held to, one for each of its nodes; none for the whole of it.
     ``compute`` is where the run was sent.
     ``python_environment`` is the environment the job names, as `environments.assign` tells it; None for the
-    service's own Python.
+    service's own Python. ``tracking`` is what MLflow's client is to see, in the job's environment.
+    ``inputs`` are the job's data, as `data.assign` tells it.
     """
 
     run_id: str
@@ -45,6 +46,8 @@ class Assignment:
     slices: list[dict[str, Any]] = field(default_factory=list)
     python_environment: dict[str, Any] | None = None
     compute: str = "local"
+    tracking: dict[str, str] = field(default_factory=dict)
+    inputs: list[dict[str, Any]] = field(default_factory=list)
 
     def save(self, folder: Path) -> None:
         """Write it to an attempt's folder."""
@@ -71,6 +74,7 @@ class Assignment:
         return {
             **(self.environment if prepared is None else prepared),
             **(place.environment() if place else {}),
+            **({} if "MLFLOW_TRACKING_URI" in self.job["environment_variables"] else self._mlflow()),
             **self.job["environment_variables"],
             "AML_RUN_ID": self.run_id,
             "AML_ATTEMPT": str(self.attempt),
@@ -82,6 +86,18 @@ class Assignment:
             "AML_TOKEN": self.token,
         }
 
+    def _mlflow(self) -> dict[str, str]:
+        """What a script needs that knows only MLflow, to log to this run; the run's token opens no other."""
+        if not self.tracking:
+            return {}
+        return {
+            **self.tracking,
+            "MLFLOW_TRACKING_TOKEN": self.token,
+            "MLFLOW_RUN_ID": self.run_id,
+            "MLFLOW_EXPERIMENT_NAME": self.experiment,
+            "MLFLOW_DISABLE_TELEMETRY": "true",
+        }
+
 
 def make_work_folder(assignment: Assignment, work: Path) -> None:
     """Lay out the snapshot in ``work`` with an empty ``outputs/`` beside it."""
@@ -90,14 +106,15 @@ def make_work_folder(assignment: Assignment, work: Path) -> None:
     for file in assignment.files:
         target = work / file["path"]
         make_private(target.parent)
-        _copy(blobs, file["digest"], target)
+        copy_blob(blobs, file["digest"], target)
         if file["executable"]:
             target.chmod(0o700)
     for name in ("outputs", "logs"):
         make_private(work / name)
 
 
-def _copy(blobs: BlobStore, digest: str, target: Path) -> None:
+def copy_blob(blobs: BlobStore, digest: str, target: Path) -> None:
+    """Copy a blob to the new file ``target``; `BlobCorruptError` for bytes that are not its own."""
     found = hashlib.sha256()
     descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     with blobs.open(digest) as source, os.fdopen(descriptor, "wb") as file:

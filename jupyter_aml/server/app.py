@@ -14,6 +14,7 @@ from jupyter_aml.client import Location
 from jupyter_aml.server.exposure import check_exposure
 from jupyter_aml.server.handler import RELAY_SETTING, SERVICE_SETTING
 from jupyter_aml.server.kernels import KernelActivity, offer_kernels
+from jupyter_aml.server.mlflow import MlflowHandler
 from jupyter_aml.server.openapi import OpenApiHandler
 from jupyter_aml.server.proxy import ServiceHandler
 from jupyter_aml.server.relay import SCHEMA_FILES, EventRelay
@@ -52,6 +53,7 @@ class AmlApp(ExtensionApp):
             [
                 (r"/aml/api/v1/openapi\.json", OpenApiHandler),
                 (r"/aml/api/v1/notebooks/submit", SubmitHandler),
+                (r"/aml/mlflow(?:/.*)?", MlflowHandler),
                 (r"/aml(?:/.*)?", ServiceHandler),
             ]
         )

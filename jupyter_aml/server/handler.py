@@ -42,6 +42,11 @@ _BY_STATUS = {
 }
 
 
+def error_of_status(status: int) -> AmlError:
+    """What a refusal of Jupyter's own says."""
+    return _BY_STATUS.get(status) or AmlError("The Jupyter server failed on this request.")
+
+
 class Refused(web.HTTPError):
     """An `AmlError` on its way to the browser."""
 
@@ -119,10 +124,7 @@ class AmlHandler(ExtensionHandlerMixin, APIHandler):
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Every error in the service's shape; never a traceback."""
         exception = (kwargs.get("exc_info") or (None, None, None))[1]
-        if isinstance(exception, Refused):
-            error = exception.error
-        else:
-            error = _BY_STATUS.get(status_code) or AmlError("The Jupyter server failed on this request.")
+        error = exception.error if isinstance(exception, Refused) else error_of_status(status_code)
         if isinstance(error, WrongMethodError):
             self.set_header("Allow", ", ".join(error.methods))
         if status_code == 503:

@@ -58,12 +58,16 @@ class ServiceHandler(AmlHandler):
         headers = {
             name: self.request.headers[name] for name in _REQUEST_HEADERS if name in self.request.headers
         }
-        if self._method not in ("POST", "PUT", "PATCH"):
+        if not self.takes_body():
             headers.pop("Content-Length", None)
         else:
             self.request.connection.set_max_body_size(_UPLOAD_BYTES)  # type: ignore[union-attr]
             self._body = Body()
         self._answer = asyncio.create_task(self._send(headers))
+
+    def takes_body(self) -> bool:
+        """Whether a request of this method has a body that goes on."""
+        return self._method in ("POST", "PUT", "PATCH")
 
     async def _send(self, headers: dict[str, str]) -> httpx.Response:
         try:

@@ -18,8 +18,8 @@ from jupyter_aml.core.paths import check_logical_path
 from jupyter_aml.errors import AmlError, InvalidError, NotFoundError
 
 PREFIX = "/api/v1"
-# The service's stream of events reaches browsers as Jupyter events instead, see `jupyter_aml.server.relay`; what
-# opens the port for MLflow answers a token, and no token of the service's reaches a browser.
+# The service's stream of events reaches browsers as Jupyter events instead, see `jupyter_aml.server.relay`;
+# what opens the port for MLflow answers a token, and no token of the service's reaches a browser.
 NOT_FRONTED = frozenset({"events", "open_mlflow"})
 _QUERY_FIELDS = 100
 # A segment of a path as RFC 3986 (section 3.3, pchar) writes it.

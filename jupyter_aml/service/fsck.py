@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from jupyter_aml.core.journal import LifeLock
 from jupyter_aml.core.operation import Store
+from jupyter_aml.data.tables import data_files
 from jupyter_aml.jobs.processes import marked
 from jupyter_aml.models.check import check_models
 from jupyter_aml.models.tables import model_files
@@ -166,7 +167,7 @@ def _processes(store: Store) -> Iterator[str]:
 def _modes(store: Store) -> Iterator[str]:
     folder = store.folder
     private = [folder.root, folder.blobs, folder.runs, folder.run]
-    files = [folder.database, folder.token, folder.address, folder.description]
+    files = [folder.database, folder.token, folder.address, folder.description, folder.vault]
     for path in [*private, *files, *folder.root.glob("aml.db*")]:
         if path.exists() and stat.S_IMODE(path.stat().st_mode) & 0o077:
             yield f"F13 {path} can be read by others"
@@ -186,7 +187,12 @@ def _logs(folder: Path) -> Iterator[Path]:
 
 def _blobs(store: Store, *, full: bool) -> Iterator[str]:
     with store.database.read() as connection:
-        tables = ((artifacts, "an artifact"), (snapshot_files, "a snapshot"), (model_files, "a model"))
+        tables = (
+            (artifacts, "an artifact"),
+            (snapshot_files, "a snapshot"),
+            (model_files, "a model"),
+            (data_files, "a data asset"),
+        )
         for table, what in tables:
             for digest, size in connection.execute(sa.select(table.c.digest, table.c.size).distinct()):
                 if not store.blobs.has(digest):

@@ -1,7 +1,8 @@
 """Removing blobs that nothing refers to.
 
-A blob is live while an artifact, a snapshot or a model names it. One that was put within the grace time is left,
-because its row may be about to be written; the reference is looked up again right before the removal.
+A blob is live while an artifact, a snapshot, a model or a data asset names it. One that was put within the
+grace time is left, because its row may be about to be written; the reference is looked up again right before
+the removal.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from jupyter_aml.core.operation import Store
+from jupyter_aml.data.tables import data_files
 from jupyter_aml.models.tables import model_files
 from jupyter_aml.tracking.tables import artifacts, runs, snapshot_files
 
@@ -16,8 +18,8 @@ GRACE_SECONDS = 24 * 3600.0
 
 
 def is_referenced(connection: sa.Connection, digest: str) -> bool:
-    """Whether an artifact, a snapshot or a model names the blob."""
-    for table in (artifacts, snapshot_files, model_files):
+    """Whether an artifact, a snapshot, a model or a data asset names the blob."""
+    for table in (artifacts, snapshot_files, model_files, data_files):
         found = connection.execute(sa.select(sa.literal(1)).where(table.c.digest == digest).limit(1))
         if found.scalar_one_or_none():
             return True

@@ -40,6 +40,8 @@ from jupyter_aml.core.operation import Operation, Store
 from jupyter_aml.core.paths import WorkspaceFolder, make_private
 from jupyter_aml.core.tokens import new_token, same_token, token_digest
 from jupyter_aml.core.workspace import read_workspace
+from jupyter_aml.data import datastore_operations as datastores
+from jupyter_aml.data import operations as data
 from jupyter_aml.environments import operations as environments
 from jupyter_aml.jobs import operations as jobs
 from jupyter_aml.jobs.tokens import run_of_token
@@ -59,7 +61,21 @@ _SOCKET_PATH_LIMIT = 100  # bytes; the kernel's is 108 with the terminating zero
 
 def all_operations() -> list[Operation]:
     """Every operation the service has."""
-    rooms = (service, tracking, contents, experiments, jobs, compute, attach, kernels, environments, models, mlflow)
+    rooms = (
+        service,
+        tracking,
+        contents,
+        experiments,
+        jobs,
+        compute,
+        attach,
+        kernels,
+        environments,
+        data,
+        datastores,
+        models,
+        mlflow,
+    )
     return service.serve_operations([operation for room in rooms for operation in room.operations])
 
 
@@ -127,7 +143,7 @@ async def _serve(store: Store) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, lambda: store.signals.publish({"stop": True}))
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    store.loopback.attach(lambda listener: loop.call_soon_threadsafe(serve_mlflow, listener))
+    store.loopback.attach(lambda port: loop.call_soon_threadsafe(serve_mlflow, port))
     loops.start()
     serving = asyncio.create_task(_serve_until_exit(server, listener))
     _announce(store.folder, address)

@@ -35,6 +35,8 @@ class Status(StrEnum):
         return self in FINAL
 
 
+# The kind of a run that an MLflow client made: no process of ours holds it, so none can be missed.
+MLFLOW_KIND = "mlflow"
 FINAL = frozenset({Status.COMPLETED, Status.FAILED, Status.CANCELED})
 # Which states may follow which, within one attempt. Queued again means a new attempt.
 FOLLOWS: dict[Status, frozenset[Status]] = {

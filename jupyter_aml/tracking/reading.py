@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from jupyter_aml.errors import NotFoundError
-from jupyter_aml.tracking.model import FINAL, Progress, RunModel
+from jupyter_aml.tracking.model import FINAL, MLFLOW_KIND, Progress, RunModel, Status
 from jupyter_aml.tracking.tables import cells, experiments, metric_series, params, runs, tags
 
 _parent = runs.alias("parent")
@@ -152,8 +152,11 @@ def _progress(connection: sa.Connection, numbers: Sequence[int]) -> dict[int, Pr
 
 
 def unfinished(connection: sa.Connection) -> list[sa.Row[Any]]:
-    """Every run that is in no final state, oldest first."""
+    """Every run that is in no final state and is ours to look after, oldest first.
+
+    One that an MLflow client made is the client's to end, unless somebody wants it canceled.
+    """
     final = [status.value for status in FINAL]
-    return list(
-        connection.execute(sa.select(runs).where(runs.c.status.not_in(final)).order_by(runs.c.number)).all()
-    )
+    ours = sa.or_(runs.c.kind != MLFLOW_KIND, runs.c.status == Status.CANCEL_REQUESTED.value)
+    found = sa.select(runs).where(runs.c.status.not_in(final), ours).order_by(runs.c.number)
+    return list(connection.execute(found).all())

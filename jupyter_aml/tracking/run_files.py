@@ -12,6 +12,7 @@ from jupyter_aml.errors import ConflictError, NotFoundError, did_you_mean
 
 if TYPE_CHECKING:
     from jupyter_aml.client import Client
+    from jupyter_aml.models.registry import Model
     from jupyter_aml.tracking.recorder import Recorder
 
 
@@ -99,6 +100,17 @@ class RunFiles:
         finally:
             temporary.unlink(missing_ok=True)
         return target
+
+    def register_model(self, name: str, path: str, **about: Any) -> Model:
+        """Register the run's file or folder ``path`` as the next version of the model ``name``; it.
+
+        No bytes are copied. Inside a job, what lies at ``path`` in its folder is kept with the run first.
+        ``about``: ``tags``, ``properties``, ``description``, ``sample_input`` and more, see
+        `jupyter_aml.Model.from_run`.
+        """
+        import jupyter_aml  # the front door: models stand a floor above runs
+
+        return jupyter_aml.Model.from_run(self, name, path, **about)
 
     def logs(self, stream: str = "user_logs/std_log.txt") -> str:
         """The whole text of a log stream."""

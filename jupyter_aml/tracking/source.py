@@ -50,6 +50,12 @@ def _packages(_path: tuple[str, ...]) -> str:
     )
 
 
+def git_of(folder: Path) -> dict[str, Any] | None:
+    """The repository, commit and branch of ``folder`` and whether it is dirty; None outside a repository."""
+    found = _git_state(folder)
+    return None if found is None else {name: value for name, value in found.items() if name != "diff"}
+
+
 def _git_state(folder: Path) -> dict[str, Any] | None:
     head = _git(folder, "rev-parse", "--show-toplevel", "HEAD", "--abbrev-ref", "HEAD")
     if head is None or len(head.splitlines()) < 3:

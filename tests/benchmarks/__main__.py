@@ -20,7 +20,9 @@ NAMES = (
     "bench_search",
     "bench_compute",
     "bench_environments",
+    "bench_models",
     "bench_ssh",
+    "bench_mlflow",
 )
 
 

@@ -74,9 +74,9 @@ def test_an_environment_in_the_job_itself_is_looked_for_beside_its_file(job_file
         (["type=sweep"], "jobs of type 'sweep' are not supported", "It is command or notebook."),
         (["command="], "the field 'command' is missing", None),
         (
-            ["inputs.data.path=azureml:x"],
-            "input 'data' is no literal value",
-            "keep the file in the code folder",
+            ["inputs.data.path=data.csv"],
+            "input 'data' is 'data.csv', and no data asset",
+            "aml data create -n data",
         ),
         (["code=none"], "There is no folder", "Looked from"),
     ],

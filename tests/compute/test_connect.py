@@ -53,7 +53,7 @@ def terminal(environment: dict[str, str]) -> Iterator[Terminal]:
 @pytest.mark.parametrize("shell", ["/bin/bash", "/bin/sh"])
 def test_the_shell_is_on_the_instance_and_says_so(machines: Workspace, shell: str) -> None:
     instance = machines.compute.create_instance("ci-ada", cpus=0.5, memory="250MiB")
-    with terminal({**os.environ, "SHELL": shell}) as window:
+    with terminal({**os.environ, "SHELL": shell, "TERM": "xterm"}) as window:  # else a long prompt scrolls
         until(lambda: window.shows("(ci-ada) "))
         window.type("echo $(basename $AML_WORKSPACE)-here")
         until(lambda: window.shows("default-here"))

@@ -154,8 +154,9 @@ def test_a_run_whose_runner_never_begins_is_not_started_for_ever(
         run_id = submit_job(Context(store, Principal("somebody")), body).id
         started: list[int] = []
         loop = queue.Queue(
-            store, lambda _folder, attempt, _program: started.append(attempt), 1, {}, "", ComputeLoop(store)
-        )
+            store, lambda _folder, attempt, _program: started.append(attempt), 1, {}, "", ComputeLoop(store),
+            lambda _run: {},
+        )  # fmt: skip
         while loop.step():
             assert len(started) < 10
         with store.database.read() as connection:

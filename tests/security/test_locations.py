@@ -27,6 +27,11 @@ LOGICAL = {
     "host_key": "the public key of an attached machine, compared with what it shows",
     "accept_host_key": "whether an attached machine's key is accepted as it is shown",
     "source": "facts about the submitter, shown and never used",
+    "root": "a folder of the machine that the owner makes a datastore of; only the owner may, never the workspace's",
+    "url": "where a datastore of the owner's is; only the owner may, and its secrets lie in the vault",
+    "paths": "logical paths below a data asset or a datastore, by the one path grammar",
+    "include_path": "the name of the column that says which file a row is of",
+    "datasets": "names and versions of data assets that a model was made of",
     "extra_index_urls": "where the owner's jobs look for packages: given to uv, http(s) only, never opened by us",
 }
 SUSPECT = (

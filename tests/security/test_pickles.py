@@ -34,7 +34,7 @@ def hook(event, arguments):
     if event in ("pickle.find_class", "os.system", "os.exec") or (
         event == "subprocess.Popen"
         and list(arguments[1])[1:4] != ["-P", "-m", "jupyter_aml.jobs.runner"]
-        and arguments[1][0] not in ("/bin/cat", "nvidia-smi")  # what machine this is
+        and arguments[1][0] not in ("/bin/cat", "nvidia-smi", "uname")  # what machine this is
     ):
         os.write(2, f"FORBIDDEN {{event}} {{arguments!r}}\\n".encode())
         os._exit(99)
@@ -138,7 +138,7 @@ def test_no_body_is_unpickled(watched: tuple[Service, subprocess.Popen[bytes]], 
     pwned = tmp_path / "pwned"
     http = service.http(service.token)
     for operation in all_operations():
-        if operation.method in ("POST", "PATCH") and operation.name != "stop_service":
+        if operation.method in ("POST", "PATCH") and operation.name not in ("stop_service", "open_mlflow"):
             path = operation.path.replace("{run_id}", "0" * 32).replace("{name}", "x")
             for kind in (
                 "application/vnd.bentoml+pickle",

@@ -30,6 +30,11 @@ NEVER_WRONG = (
     "list_quotas",
     "list_sizes",
     "list_built_environments",
+    "list_datastores",
+    "get_default_datastore",
+    "get_datastore",
+    "delete_datastore",
+    "open_mlflow",
 )  # nothing, or any text, is right
 NAMES = sorted(
     (operation.name for operation in all_operations() if operation.name not in LEFT_OUT),

@@ -70,7 +70,7 @@ def test_every_handler_of_ours_in_the_router_makes_every_check(jp_serverapp: Ser
     found = {
         pattern: handler for pattern, handler in handlers if handler.__module__.startswith("jupyter_aml.")
     }
-    assert len(found) == 3
+    assert len(found) == 4
     for pattern, handler in found.items():
         assert issubclass(handler, AmlHandler) and handler.needs is not AmlHandler.needs, pattern
         assert handler.prepare is AmlHandler.prepare, pattern

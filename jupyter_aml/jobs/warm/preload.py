@@ -79,6 +79,8 @@ def preload(optional: Iterable[str]) -> None:
     """
     global _warmth  # noqa: PLW0603 - a process is warm or it is not
     before = dict(os.environ)
+    # papermill and pandas import pyarrow where it is there, whose allocator would keep a thread for itself.
+    os.environ.setdefault("JE_ARROW_MALLOC_CONF", "background_thread:false")
     for name in BASE:
         importlib.import_module(name)
     for name in optional:
@@ -88,6 +90,8 @@ def preload(optional: Iterable[str]) -> None:
     for name in _rehearse():
         _import(name)
     _require_one_thread("ipykernel")
+    if "JE_ARROW_MALLOC_CONF" not in before:
+        del os.environ["JE_ARROW_MALLOC_CONF"]
     added = {name: value for name, value in os.environ.items() if name not in before}
     _warmth = Warmth(start_variables(before), added, frozenset(sys.modules))
     gc.collect()

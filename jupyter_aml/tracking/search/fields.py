@@ -66,6 +66,14 @@ ATTRIBUTES: dict[str, str] = {
 }
 NUMBERS = frozenset({"created_at", "started_at", "ended_at"})
 
+# What MLflow keeps in tags of fixed names, we keep in attributes.
+TAG_ATTRIBUTES: dict[str, str] = {
+    "mlflow.runName": "display_name",
+    "mlflow.parentRunId": "parent_id",
+    "mlflow.user": "user",
+    "mlflow.note.content": "description",
+}
+
 # MLflow has five states. Each stands for those of ours that its clients are shown under its name.
 MLFLOW_STATUSES: dict[str, tuple[Status, ...]] = {
     "SCHEDULED": (Status.NOT_STARTED, Status.QUEUED, Status.PREPARING, Status.STARTING),

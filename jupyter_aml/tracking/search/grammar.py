@@ -37,6 +37,7 @@ from jupyter_aml.tracking.search.fields import (
     ATTRIBUTES,
     MLFLOW_STATUSES,
     PREFIXES,
+    TAG_ATTRIBUTES,
     Field,
     attribute,
     statuses,
@@ -224,6 +225,8 @@ class _Reader:
             raise self.scanner.refuse("metrics, params, tags or attributes before the dot", token, hint)
         if not key:
             key = self._quoted_key(token)
+        if kind == "tag" and key in TAG_ATTRIBUTES:
+            return Field("attribute", TAG_ATTRIBUTES[key])
         return self._attribute(token, key) if kind == "attribute" else Field(kind, key)
 
     def _quoted_key(self, before: Token) -> str:

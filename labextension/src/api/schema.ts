@@ -1092,6 +1092,266 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/data": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Data
+         * @description The newest version of each data asset, or with ``name`` all versions of that one; newest first.
+         */
+        get: operations["list_data"];
+        put?: never;
+        /**
+         * Register Data
+         * @description Register a version; one that has this very content already is returned instead.
+         */
+        post: operations["register_data"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/data/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Data
+         * @description The version that is meant: by ``version``, by the label ``latest``, or the newest.
+         */
+        get: operations["get_data"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Update Data
+         * @description Change description or tags, archive it or bring it back; without a version, that of all versions.
+         */
+        patch: operations["update_data"];
+        trace?: never;
+    };
+    "/api/v1/resolve-data": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Resolve Data
+         * @description The data asset that ``text`` means: ``name``, ``name:3``, ``name@latest`` or Azure's longer forms.
+         */
+        get: operations["resolve_data"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/data/{name}/files": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Data Files
+         * @description The files of a version that the workspace keeps, by path; none for data that lies in a datastore.
+         */
+        get: operations["list_data_files"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/data/{name}/files/{path}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Download Data File
+         * @description The bytes of a file that the workspace keeps.
+         */
+        get: operations["download_data_file"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/data/{name}/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Check Data
+         * @description Whether data in a datastore still looks as it did when it was registered.
+         */
+        get: operations["check_data"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/data/{name}/runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Data Runs
+         * @description The runs that took a data asset as an input, newest first; with ``version`` that version only.
+         */
+        get: operations["list_data_runs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/data": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Run Data
+         * @description The data a run took as inputs, with the versions that were meant when it was submitted.
+         */
+        get: operations["list_run_data"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datastores": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Datastores
+         * @description All datastores.
+         */
+        get: operations["list_datastores"];
+        put?: never;
+        /**
+         * Create Datastore
+         * @description Register a place for data; it is reached first, unless ``validated`` is false.
+         */
+        post: operations["create_datastore"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datastores/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Datastore
+         * @description A datastore.
+         */
+        get: operations["get_datastore"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete Datastore
+         * @description Forget a datastore and its credentials; what lies there stays. Refused while data assets lie in it.
+         */
+        delete: operations["delete_datastore"];
+        options?: never;
+        head?: never;
+        /**
+         * Update Datastore
+         * @description Change description, tags or credentials, or make it the default.
+         */
+        patch: operations["update_datastore"];
+        trace?: never;
+    };
+    "/api/v1/default-datastore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Default Datastore
+         * @description The default datastore.
+         */
+        get: operations["get_default_datastore"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datastores/{name}/browse": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Browse Datastore
+         * @description What is directly in a folder of a datastore; of a database, its tables.
+         */
+        get: operations["browse_datastore"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/models": {
         parameters: {
             query?: never;
@@ -1147,7 +1407,7 @@ export interface paths {
         put?: never;
         /**
          * Register Run Model
-         * @description Register a file or a folder of a run as a model's next version. A run's token may, for its own files.
+         * @description Register a file or a folder of a run as a model's next version. A run's token may, with its own.
          */
         post: operations["register_run_model"];
         delete?: never;
@@ -1458,6 +1718,28 @@ export interface components {
             };
         };
         /**
+         * AzureBlobStore
+         * @description A container of an Azure storage account.
+         */
+        AzureBlobStore: {
+            /**
+             * Prefix
+             * @default
+             */
+            prefix?: string;
+            /** Endpoint */
+            endpoint?: string | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "azure_blob";
+            /** Account Name */
+            account_name: string;
+            /** Container Name */
+            container_name: string;
+        };
+        /**
          * Builds
          * @description What is built on this machine.
          */
@@ -1573,7 +1855,7 @@ export interface components {
              * @default {}
              */
             inputs?: {
-                [key: string]: string | number | boolean;
+                [key: string]: string | number | boolean | components["schemas"]["DataInput"];
             };
             /**
              * @default {
@@ -1729,6 +2011,46 @@ export interface components {
              * @enum {string}
              */
             priority?: "dedicated" | "low_priority";
+        };
+        /**
+         * CreateDatastore
+         * @description A datastore to register; with ``replace`` in the place of one of that name.
+         */
+        CreateDatastore: {
+            /** Name */
+            name: string;
+            /**
+             * Description
+             * @default
+             */
+            description?: string;
+            /**
+             * Tags
+             * @default {}
+             */
+            tags?: {
+                [key: string]: string;
+            };
+            /** Settings */
+            settings: components["schemas"]["WorkspaceStore"] | components["schemas"]["LocalStore"] | components["schemas"]["HttpStore"] | components["schemas"]["S3Store"] | components["schemas"]["AzureBlobStore"] | components["schemas"]["SqlStore"];
+            /**
+             * Credentials
+             * @default {}
+             */
+            credentials?: {
+                [key: string]: string;
+            };
+            /**
+             * Replace
+             * @default false
+             */
+            replace?: boolean;
+            /**
+             * Validated
+             * @description try to reach it first
+             * @default true
+             */
+            validated?: boolean;
         };
         /**
          * CreateEnvironment
@@ -1922,6 +2244,156 @@ export interface components {
             } | null;
         };
         /**
+         * DataAssets
+         * @description A page of data assets.
+         */
+        DataAssets: {
+            /** Next Page Token */
+            next_page_token?: string | null;
+            /** Items */
+            items: components["schemas"]["DataModel"][];
+        };
+        /**
+         * DataCheck
+         * @description Whether data outside the workspace is still what was registered; ``reason`` says what is different.
+         */
+        DataCheck: {
+            /** Changed */
+            changed: boolean;
+            /** Reason */
+            reason: string | null;
+        };
+        /**
+         * DataFile
+         * @description A file of a data asset: its path in the asset; its bytes were sent before.
+         */
+        DataFile: {
+            /** Path */
+            path: string;
+            /** Digest */
+            digest: string;
+            /** Size */
+            size: number;
+        };
+        /**
+         * DataFileModel
+         * @description A file of a data asset.
+         */
+        DataFileModel: {
+            /** Path */
+            path: string;
+            /** Digest */
+            digest: string;
+            /** Size */
+            size: number;
+        };
+        /**
+         * DataFiles
+         * @description A page of files.
+         */
+        DataFiles: {
+            /** Next Page Token */
+            next_page_token?: string | null;
+            /** Items */
+            items: components["schemas"]["DataFileModel"][];
+        };
+        /**
+         * DataInput
+         * @description A data asset as an input; the submit writes the exact version in.
+         */
+        DataInput: {
+            /**
+             * Type
+             * @default uri_folder
+             * @enum {string}
+             */
+            type?: "uri_file" | "uri_folder" | "mltable";
+            /**
+             * Path
+             * @description azureml:name:version, azureml:name@latest or name
+             */
+            path: string;
+            /**
+             * Mode
+             * @default ro_mount
+             * @enum {string}
+             */
+            mode?: "ro_mount" | "download" | "direct";
+        };
+        /**
+         * DataModel
+         * @description One version of a data asset.
+         *
+         *     Attributes:
+         *         digest: sha256 of what it consists of; equal versions have equal digests.
+         *         size: bytes; None for a datastore that does not say.
+         *         location: where it lies; None for data that the workspace itself keeps.
+         */
+        DataModel: {
+            /** Name */
+            name: string;
+            /** Version */
+            version: string;
+            /**
+             * Type
+             * @enum {string}
+             */
+            type: "uri_file" | "uri_folder" | "mltable";
+            /** Description */
+            description: string;
+            /** Tags */
+            tags: {
+                [key: string]: string;
+            };
+            /** User */
+            user: string;
+            /** Created At */
+            created_at: number;
+            /** Archived */
+            archived: boolean;
+            /** Is Latest */
+            is_latest: boolean;
+            /** Digest */
+            digest: string;
+            /** Size */
+            size: number | null;
+            /** File Count */
+            file_count: number | null;
+            location: components["schemas"]["Location"] | null;
+            definition: components["schemas"]["TableDefinition"] | null;
+        };
+        /**
+         * DataUse
+         * @description A version of a data asset as an input of a run.
+         */
+        DataUse: {
+            /** Run Id */
+            run_id: string;
+            /** Run Name */
+            run_name: string;
+            /** Experiment */
+            experiment: string;
+            /** Input */
+            input: string;
+            /**
+             * Mode
+             * @enum {string}
+             */
+            mode: "ro_mount" | "download" | "direct";
+            /** Data */
+            data: string;
+            /** Version */
+            version: string;
+        };
+        /**
+         * DataUses
+         * @description Inputs of runs.
+         */
+        DataUses: {
+            /** Items */
+            items: components["schemas"]["DataUse"][];
+        };
+        /**
          * DatasetUse
          * @description Data a model was made with: what for (``training``), and which, such as ``diabetes:3``.
          */
@@ -1933,6 +2405,47 @@ export interface components {
             purpose?: string;
             /** Reference */
             reference: string;
+        };
+        /**
+         * DatastoreModel
+         * @description A datastore; ``has_credentials`` is all that is ever said of its secrets.
+         */
+        DatastoreModel: {
+            /** Name */
+            name: string;
+            /**
+             * Type
+             * @enum {string}
+             */
+            type: "workspace" | "local" | "http" | "s3" | "azure_blob" | "sql";
+            /** Description */
+            description: string;
+            /** Tags */
+            tags: {
+                [key: string]: string;
+            };
+            /** Settings */
+            settings: {
+                [key: string]: unknown;
+            };
+            /** Is Default */
+            is_default: boolean;
+            /** Has Credentials */
+            has_credentials: boolean;
+            /** User */
+            user: string;
+            /** Created At */
+            created_at: number | null;
+        };
+        /**
+         * Datastores
+         * @description All datastores.
+         */
+        Datastores: {
+            /** Next Page Token */
+            next_page_token?: string | null;
+            /** Items */
+            items: components["schemas"]["DatastoreModel"][];
         };
         /**
          * DayModel
@@ -2023,6 +2536,19 @@ export interface components {
             process_count_per_instance?: number;
         };
         /**
+         * DropColumns
+         * @description Leave these columns out.
+         */
+        DropColumns: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            op: "drop_columns";
+            /** Columns */
+            columns: string[];
+        };
+        /**
          * EnteredModel
          * @description An instance that may be entered now, by its whole name; ``details`` says what holds its limits.
          */
@@ -2031,6 +2557,30 @@ export interface components {
             name: string;
             /** Details */
             details: string[];
+        };
+        /**
+         * Entries
+         * @description What is directly in a folder of a datastore; ``more`` where there is more than is shown.
+         */
+        Entries: {
+            /** Items */
+            items: components["schemas"]["EntryModel"][];
+            /** More */
+            more: boolean;
+        };
+        /**
+         * EntryModel
+         * @description A file or folder in a datastore; ``modified_at`` is ms since the epoch, where it is known.
+         */
+        EntryModel: {
+            /** Path */
+            path: string;
+            /** Is Folder */
+            is_folder: boolean;
+            /** Size */
+            size: number | null;
+            /** Modified At */
+            modified_at: number | null;
         };
         /**
          * EnvironmentModel
@@ -2123,6 +2673,33 @@ export interface components {
             items: components["schemas"]["ExperimentModel"][];
         };
         /**
+         * Filter
+         * @description Keep the rows for which the expression holds.
+         */
+        Filter: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            op: "filter";
+            /** Expression */
+            expression: string;
+        };
+        /**
+         * Fingerprint
+         * @description What tells whether data outside the workspace is still the same.
+         *
+         *     ``digest`` is a sha256 over path, size, time and etag of each file, as far as the datastore says them.
+         */
+        Fingerprint: {
+            /** Digest */
+            digest: string;
+            /** Size */
+            size: number;
+            /** File Count */
+            file_count: number;
+        };
+        /**
          * FinishRun
          * @description The end of an interactive run.
          */
@@ -2209,6 +2786,19 @@ export interface components {
             values: (number | ("NaN" | "Infinity" | "-Infinity"))[];
         };
         /**
+         * HttpStore
+         * @description Files below an address; ``endpoint`` ends where their paths begin.
+         */
+        HttpStore: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "http";
+            /** Endpoint */
+            endpoint: string;
+        };
+        /**
          * InspectNotebook
          * @description A notebook whose parameters are asked for.
          */
@@ -2217,6 +2807,19 @@ export interface components {
             notebook: {
                 [key: string]: unknown;
             };
+        };
+        /**
+         * KeepColumns
+         * @description Keep these columns, in this order.
+         */
+        KeepColumns: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            op: "keep_columns";
+            /** Columns */
+            columns: string[];
         };
         /**
          * Lineage
@@ -2260,6 +2863,33 @@ export interface components {
             datasets?: components["schemas"]["DatasetUse"][];
             /** Model */
             model?: string | null;
+        };
+        /**
+         * LocalStore
+         * @description A folder of the service's machine, an NFS mount for instance.
+         */
+        LocalStore: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "local";
+            /** Path */
+            path: string;
+        };
+        /**
+         * Location
+         * @description A place in a datastore, and how it looked when it was registered; None where that is unknown.
+         */
+        Location: {
+            /** Datastore */
+            datastore: string;
+            /**
+             * Path
+             * @default
+             */
+            path?: string;
+            fingerprint?: components["schemas"]["Fingerprint"] | null;
         };
         /**
          * LogChunk
@@ -2637,6 +3267,36 @@ export interface components {
             keyed: boolean;
         };
         /**
+         * Part
+         * @description The rows whose random number, drawn for each in order, lies in ``low <= number < high``.
+         */
+        Part: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            op: "part";
+            /** Low */
+            low: number;
+            /** High */
+            high: number;
+            /** Seed */
+            seed: number;
+        };
+        /**
+         * Place
+         * @description A place in a datastore; the path is relative to the datastore's root, and empty for the root.
+         */
+        Place: {
+            /** Datastore */
+            datastore: string;
+            /**
+             * Path
+             * @default
+             */
+            path?: string;
+        };
+        /**
          * Problem
          * @description What went wrong, in the words every face shows.
          */
@@ -2728,6 +3388,42 @@ export interface components {
          */
         Refusal: {
             error: components["schemas"]["Problem"];
+        };
+        /**
+         * RegisterData
+         * @description A new version of a data asset; one that has this very content already is returned instead.
+         *
+         *     Its content is ``files``, or a ``place`` in a datastore. ``definition`` says how it is read as a table.
+         */
+        RegisterData: {
+            /** Name */
+            name: string;
+            /** Version */
+            version?: string | null;
+            /**
+             * Type
+             * @enum {string}
+             */
+            type: "uri_file" | "uri_folder" | "mltable";
+            /**
+             * Description
+             * @default
+             */
+            description?: string;
+            /**
+             * Tags
+             * @default {}
+             */
+            tags?: {
+                [key: string]: string;
+            };
+            /**
+             * Files
+             * @default []
+             */
+            files?: components["schemas"]["DataFile"][];
+            place?: components["schemas"]["Place"] | null;
+            definition?: components["schemas"]["TableDefinition"] | null;
         };
         /**
          * RegisterRunModel
@@ -2984,6 +3680,28 @@ export interface components {
             items: components["schemas"]["RunModel"][];
         };
         /**
+         * S3Store
+         * @description A bucket, or what is below ``prefix`` in it; ``endpoint`` for those that are not Amazon's.
+         */
+        S3Store: {
+            /**
+             * Prefix
+             * @default
+             */
+            prefix?: string;
+            /** Endpoint */
+            endpoint?: string | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "s3";
+            /** Bucket */
+            bucket: string;
+            /** Region */
+            region?: string | null;
+        };
+        /**
          * Schedule
          * @description When an instance is started or stopped: a cron expression, or a time on days of the week.
          */
@@ -3145,6 +3863,19 @@ export interface components {
             items: components["schemas"]["SizeModel"][];
         };
         /**
+         * Skip
+         * @description All but the first rows.
+         */
+        Skip: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            op: "skip";
+            /** Count */
+            count: number;
+        };
+        /**
          * Snapshot
          * @description The files of a run's snapshot.
          */
@@ -3170,6 +3901,19 @@ export interface components {
              * @default false
              */
             executable?: boolean;
+        };
+        /**
+         * SqlStore
+         * @description A database, by a URL as SQLAlchemy writes it; the password is a credential and no part of it.
+         */
+        SqlStore: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "sql";
+            /** Url */
+            url: string;
         };
         /**
          * StartRun
@@ -3272,6 +4016,94 @@ export interface components {
             executable?: boolean;
         };
         /**
+         * TableDefinition
+         * @description How a table is read.
+         *
+         *     Attributes:
+         *         paths: files or glob patterns below the asset's root; all its files without any.
+         *         separator, encoding, quote, header: of delimited files; without a header columns are Column1 and on.
+         *         bad_lines: what happens to a line with another number of values.
+         *         column_types: text, integer, decimal, boolean or datetime by column; found from the data otherwise.
+         *         partition_format: such as ``/{year}/{month:yyyy}/``: columns from the files' paths.
+         *         include_path: adds the column ``Path``.
+         *         query: the SELECT of a table in a SQL datastore.
+         *         timestamp: the column of times.
+         */
+        TableDefinition: {
+            /**
+             * Format
+             * @enum {string}
+             */
+            format: "delimited" | "parquet" | "json_lines" | "sql";
+            /**
+             * Paths
+             * @default []
+             */
+            paths?: string[];
+            /**
+             * Separator
+             * @default ,
+             */
+            separator?: string;
+            /**
+             * Encoding
+             * @default utf8
+             */
+            encoding?: string;
+            /**
+             * Quote
+             * @default "
+             */
+            quote?: string;
+            /**
+             * Header
+             * @default true
+             */
+            header?: boolean;
+            /**
+             * Bad Lines
+             * @default error
+             * @enum {string}
+             */
+            bad_lines?: "error" | "skip";
+            /**
+             * Column Types
+             * @default {}
+             */
+            column_types?: {
+                [key: string]: "text" | "integer" | "decimal" | "boolean" | "datetime";
+            };
+            /** Partition Format */
+            partition_format?: string | null;
+            /**
+             * Include Path
+             * @default false
+             */
+            include_path?: boolean;
+            /** Query */
+            query?: string | null;
+            /** Timestamp */
+            timestamp?: string | null;
+            /**
+             * Steps
+             * @default []
+             */
+            steps?: (components["schemas"]["Filter"] | components["schemas"]["KeepColumns"] | components["schemas"]["DropColumns"] | components["schemas"]["Take"] | components["schemas"]["Skip"] | components["schemas"]["Part"])[];
+        };
+        /**
+         * Take
+         * @description The first rows.
+         */
+        Take: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            op: "take";
+            /** Count */
+            count: number;
+        };
+        /**
          * UpdateCompute
          * @description Changes of a compute; what is left out stays.
          */
@@ -3292,6 +4124,40 @@ export interface components {
             schedules?: components["schemas"]["Schedule"][] | null;
             /** Environments */
             environments?: string[] | null;
+        };
+        /**
+         * UpdateData
+         * @description Changes of a data asset; what is left out stays. Without a version, all versions are meant.
+         */
+        UpdateData: {
+            /** Version */
+            version?: string | null;
+            /** Description */
+            description?: string | null;
+            /** Tags */
+            tags?: {
+                [key: string]: string | null;
+            } | null;
+            /** Archived */
+            archived?: boolean | null;
+        };
+        /**
+         * UpdateDatastore
+         * @description Changes of a datastore; what is left out stays. ``credentials`` take the place of all there were.
+         */
+        UpdateDatastore: {
+            /** Description */
+            description?: string | null;
+            /** Tags */
+            tags?: {
+                [key: string]: string | null;
+            } | null;
+            /** Is Default */
+            is_default?: true | null;
+            /** Credentials */
+            credentials?: {
+                [key: string]: string;
+            } | null;
         };
         /**
          * UpdateEnvironment
@@ -3418,6 +4284,17 @@ export interface components {
             counts: {
                 [key: string]: number;
             };
+        };
+        /**
+         * WorkspaceStore
+         * @description A folder of the workspace itself.
+         */
+        WorkspaceStore: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "workspace";
         };
         /**
          * SubmitNotebook
@@ -5499,6 +6376,559 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Pruned"];
+                };
+            };
+            /** @description The request was refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    list_data: {
+        parameters: {
+            query?: {
+                name?: string | null;
+                which?: "active" | "archived" | "all";
+                limit?: number;
+                page_token?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DataAssets"];
+                };
+            };
+            /** @description The request was refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    register_data: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RegisterData"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DataModel"];
+                };
+            };
+            /** @description The request was refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    get_data: {
+        parameters: {
+            query?: {
+                version?: string | null;
+                label?: string | null;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DataModel"];
+                };
+            };
+            /** @description The request was refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    update_data: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpdateData"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DataModel"];
+                };
+            };
+            /** @description The request was refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    resolve_data: {
+        parameters: {
+            query: {
+                text: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DataModel"];
+                };
+            };
+            /** @description The request was refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    list_data_files: {
+        parameters: {
+            query?: {
+                version?: string | null;
+                limit?: number;
+                page_token?: string | null;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DataFiles"];
+                };
+            };
+            /** @description The request was refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    download_data_file: {
+        parameters: {
+            query?: {
+                version?: string | null;
+            };
+            header?: never;
+            path: {
+                name: string;
+                path: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description The request was refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    check_data: {
+        parameters: {
+            query?: {
+                version?: string | null;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DataCheck"];
+                };
+            };
+            /** @description The request was refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    list_data_runs: {
+        parameters: {
+            query?: {
+                version?: string | null;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DataUses"];
+                };
+            };
+            /** @description The request was refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    list_run_data: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A run's id: 32 hex digits. */
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DataUses"];
+                };
+            };
+            /** @description The request was refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    list_datastores: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Datastores"];
+                };
+            };
+            /** @description The request was refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    create_datastore: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateDatastore"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DatastoreModel"];
+                };
+            };
+            /** @description The request was refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    get_datastore: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DatastoreModel"];
+                };
+            };
+            /** @description The request was refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    delete_datastore: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request was refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    update_datastore: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpdateDatastore"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DatastoreModel"];
+                };
+            };
+            /** @description The request was refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    get_default_datastore: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DatastoreModel"];
+                };
+            };
+            /** @description The request was refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    browse_datastore: {
+        parameters: {
+            query?: {
+                path?: string;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Entries"];
                 };
             };
             /** @description The request was refused. */

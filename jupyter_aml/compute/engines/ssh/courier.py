@@ -155,7 +155,8 @@ class Courier:
 
     def _start(self, channel: Channel) -> None:
         """Bring there what the run needs and have it started."""
-        digests = sorted({str(file["digest"]) for file in self._spec["files"]})
+        data = [file for given in self._spec.get("inputs", []) for file in given["files"]]
+        digests = sorted({str(file["digest"]) for file in [*self._spec["files"], *data]})
         missing = channel.ask("missing", digests=digests)[0]["missing"] if digests else []
         for digest in digests:
             if digest in missing:
